@@ -1,0 +1,1 @@
+"""From files to numbers: readers, genes, units, packed batches, the store."""

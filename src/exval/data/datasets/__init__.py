@@ -1,0 +1,1 @@
+"""Example cells that are shipped with the package; LICENSE.txt names their source."""

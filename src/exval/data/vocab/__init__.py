@@ -1,0 +1,1 @@
+"""Gene tables that are shipped with the package; NOTICE.txt names their sources."""
