@@ -1,0 +1,56 @@
+"""One number per queried gene, trained by squared error."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from exval.heads.base import ValueHead
+
+
+class Scalar(ValueHead):
+    """A linear map to one number, plus a number per gene that starts at the gene's training mean.
+
+    Without that start the first hundred steps are spent on learning means that one pass over the data gives.
+    ``gene_bias=False`` is the head as published.
+
+    Source: xTrimoGene (Gong et al. 2023, NeurIPS), section 3.5: regression with mean squared error.
+
+    Examples
+    --------
+    >>> import torch
+    >>> head = Scalar(width=4, n_genes=3).fit(torch.tensor([0, 0, 2]), torch.tensor([1., 3., 5.]))
+    >>> head.bias_g.tolist()
+    [2.0, 3.0, 5.0]
+    """
+
+    name = "scalar"
+    reference = "Gong et al. 2023, NeurIPS, section 3.5"
+
+    def __init__(self, width: int, n_genes: int, gene_bias: bool = True) -> None:
+        super().__init__(width, n_genes)
+        self.out = nn.Linear(width, 1)
+        self.bias_g = nn.Parameter(torch.zeros(n_genes)) if gene_bias else None
+
+    def fit(self, genes_t: Tensor, values_t: Tensor) -> Scalar:
+        """Set each gene's number to its mean, so that the untrained model *is* the gene mean. Unseen genes get the
+        overall mean."""
+        if self.bias_g is not None:
+            total_g = torch.zeros(self.n_genes).index_add_(0, genes_t.long(), values_t.float())
+            count_g = torch.bincount(genes_t.long(), minlength=self.n_genes)
+            with torch.no_grad():
+                self.bias_g.copy_(torch.where(count_g > 0, total_g / count_g.clamp(min=1), values_t.float().mean()))
+                nn.init.zeros_(self.out.weight)
+                nn.init.zeros_(self.out.bias)
+        return self
+
+    def forward(self, h_qd: Tensor, genes_q: Tensor) -> Tensor:
+        mean_q = self.out(h_qd)[:, 0].float()
+        return mean_q if self.bias_g is None else mean_q + self.bias_g[genes_q]
+
+    def nll(self, parameters: Tensor, values_q: Tensor) -> Tensor:
+        """Squared error."""
+        return (parameters - values_q) ** 2
+
+    def mean(self, parameters: Tensor) -> Tensor:
+        return parameters

@@ -1,0 +1,1 @@
+"""Models: visible pairs and queries in, vectors out."""

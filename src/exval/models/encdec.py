@@ -1,0 +1,347 @@
+"""The asymmetric encoder-decoder: encode the few visible values, answer the many queried genes.
+
+- The encoder sees visible non-zeros only, packed: no padding, no zeros, no masks.
+- The *queried* decoder (default) answers queried genes only, by cross-attention to the encoded values and by linear
+  attention to all observed zeros of the sample at the cost of its non-zeros.
+- The *linear* decoder is the published one: every gene of the vocabulary, Performer attention.
+- Two depth tokens (T: total of the target, S: total of what is shown) are always visible.
+- With ``factors``, scores on the training samples' principal components stand beside them (ours; 0 turns it off).
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from exval.data.batch import offsets_of
+from exval.encoders import ENCODERS
+from exval.encoders.base import State
+from exval.errors import InputError
+from exval.heads import HEADS
+from exval.nn.blocks import CrossAttention, EncoderBlock, FeedForward, LabelHead, segment_max, segment_mean
+from exval.nn.factors import Factors
+from exval.nn.linear_attention import PerformerBlock, ZeroAttention
+from exval.registry import Registry
+from exval.visibility import Split
+
+N_CONTEXT = 3  # the T, S and factor tokens stand behind the genes in the gene table
+
+
+class Part(BaseModel):
+    """A registry name and its options, e.g. ``{"name": "auto-bins", "options": {"n_bins": 100}}``."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    options: dict[str, Any] = {}
+
+
+class ModelConfig(BaseModel):
+    """Shape of an :class:`EncoderDecoder`.
+
+    Parameters
+    ----------
+    width, layers, heads
+        Of the encoder.
+    decoder
+        "queried" or "linear".
+    decoder_width, decoder_layers, decoder_heads
+        Of the decoder.
+    zeros
+        Whether the queried decoder attends to observed zeros.
+    zero_width, zero_heads
+        Of that attention.
+    values, head
+        Value encoder and value head.
+    pooling
+        Parts of the sample embedding, in order: "S", "T", "max", "mean" (scFoundation's four), "factors".
+    factors
+        Number of principal components handed to the model; 0 for the model as published.
+    n_classes
+        Number of classes of the label head; 0 for none.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    width: int = Field(64, ge=4)
+    layers: int = Field(2, ge=1)
+    heads: int = Field(2, ge=1)
+    decoder: Literal["queried", "linear"] = "queried"
+    decoder_width: int = Field(64, ge=4)
+    decoder_layers: int = Field(1, ge=1)
+    decoder_heads: int = Field(2, ge=1)
+    zeros: bool = True
+    zero_width: int = Field(16, ge=2)
+    zero_heads: int = Field(2, ge=1)
+    values: Part = Part(name="auto-bins")
+    head: Part = Part(name="scalar")
+    pooling: tuple[Literal["S", "T", "max", "mean", "factors"], ...] = ("S", "T", "max", "mean")
+    factors: int = Field(0, ge=0)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    n_classes: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> ModelConfig:
+        for width, heads in (("width", "heads"), ("decoder_width", "decoder_heads"), ("zero_width", "zero_heads")):
+            if getattr(self, width) % getattr(self, heads):
+                raise ValueError(
+                    f"model.{width} {getattr(self, width)} does not divide by model.{heads} {getattr(self, heads)}"
+                )
+        if "factors" in self.pooling and not self.factors:
+            raise ValueError("model.pooling names factors but model.factors is 0; set model.pooling=S,T,max,mean too")
+        if not self.pooling:
+            raise ValueError("model.pooling is empty; name at least one of S, T, max, mean, factors")
+        return self
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """(t, d) encoded tokens: for each sample the context tokens, then its visible pairs; ``gene_t`` says which.
+
+    ``gene_gd`` are the gene vectors they were made with, ``scores_nr`` the samples' factor scores (or None).
+    """
+
+    h_td: Tensor
+    offsets_n1: Tensor
+    gene_t: Tensor
+    gene_gd: Tensor
+    scores_nr: Tensor | None
+
+    @property
+    def n(self) -> int:
+        return len(self.offsets_n1) - 1
+
+    @property
+    def sample_t(self) -> Tensor:
+        return torch.repeat_interleave(
+            torch.arange(self.n, device=self.h_td.device), self.offsets_n1.diff(), output_size=len(self.h_td)
+        )
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model returns: vectors of queries and samples, the head's parameters for each query, and class logits."""
+
+    h_query: Tensor | None
+    h_sample: Tensor
+    prediction: Any
+    logits_nc: Tensor | None
+
+
+class EncoderDecoder(nn.Module):
+    """Encoder over visible values, decoder over queried genes.
+
+    Source: xTrimoGene (Gong et al. 2023, NeurIPS), sections 3.2-3.5; depth tokens and pooling from scFoundation (Hao et
+    al. 2024, Nature Methods). The queried decoder and the attention to zeros are exval's own.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp, torch
+    >>> from exval.data.batch import ExpressionBatch
+    >>> from exval.rng import Draw
+    >>> from exval.visibility import Masking
+    >>> batch = ExpressionBatch.from_csr(sp.random(3, 50, 0.4, random_state=0, format="csr"), n_genes=50, unit="log1p")
+    >>> split = Masking(zeros=0.1).split(batch, Draw(seed=0))
+    >>> out = EncoderDecoder(ModelConfig(width=8, decoder_width=8), n_genes=50)(split)
+    >>> tuple(out.h_sample.shape), len(out.prediction) == len(split.queries.genes_t)
+    ((3, 32), True)
+    """
+
+    def __init__(self, config: ModelConfig, n_genes: int) -> None:
+        super().__init__()
+        self.config, self.n_genes = config, n_genes
+        d, e = config.width, config.decoder_width
+        self.genes = nn.Embedding(n_genes + N_CONTEXT, d)
+        nn.init.normal_(self.genes.weight, std=0.02)
+        self.values = _made(ENCODERS, config.values, "model.values", d)
+        self.factors = None
+        if config.factors:
+            self.factors = Factors(n_genes, config.factors)
+            self.gene_factors = nn.Linear(config.factors + 1, d, bias=False)
+            self.sample_factors = nn.Linear(config.factors, d)
+            self.answer_factors = nn.Linear(config.factors + 1, e)
+            nn.init.normal_(self.gene_factors.weight, std=0.02)
+        self.encoder = nn.ModuleList(EncoderBlock(d, config.heads, config.dropout) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(d)
+        self.to_decoder = nn.Linear(d, e)
+        make = QueriedDecoder if config.decoder == "queried" else LinearDecoder
+        self.decoder = make(config)
+        self.head = _made(HEADS, config.head, "model.head", e, n_genes)
+        self.labels = LabelHead(self.part_widths, config.n_classes) if config.n_classes else None
+
+    @property
+    def part_widths(self) -> dict[str, int]:
+        """Width of each part of the sample embedding, in order."""
+        return {p: self.config.factors if p == "factors" else self.config.width for p in self.config.pooling}
+
+    @property
+    def sample_width(self) -> int:
+        """Width of the sample embedding."""
+        return sum(self.part_widths.values())
+
+    def gene_vectors(self) -> Tensor:
+        """(G + context, d) one vector per gene, and one per context token."""
+        if self.factors is None:
+            return self.genes.weight
+        fitted_gd = self.gene_factors(self.factors.genes())
+        return self.genes.weight + nn.functional.pad(fitted_gd, (0, 0, 0, N_CONTEXT))
+
+    def encode(self, split: Split, path: str | None = None) -> Encoded:
+        """Encode the visible pairs of each sample, the context tokens in front."""
+        visible, device = split.visible, split.visible.genes_t.device
+        n, n_context = visible.n, N_CONTEXT if self.factors is not None else N_CONTEXT - 1
+        at_t = torch.arange(len(visible.genes_t), device=device) + n_context * (visible.sample_t + 1)
+        offsets_n1 = visible.offsets_n1 + n_context * torch.arange(n + 1, device=device)
+        at_context = offsets_n1[:-1, None] + torch.arange(n_context, device=device)
+        gene_t = torch.empty(len(visible.genes_t) + n_context * n, dtype=torch.long, device=device)
+        gene_t[at_t] = visible.genes_t.long()
+        gene_t[at_context] = self.n_genes + torch.arange(n_context, device=device)
+        value_t = torch.zeros(len(gene_t), device=device)
+        value_t[at_t] = visible.values_t
+        value_t[at_context[:, :2]] = split.depth_n2.nan_to_num(0.0)
+        state_t = torch.full((len(gene_t),), int(State.OBSERVED), device=device)
+        state_t[at_context[:, :2]] = torch.where(split.depth_n2.isnan(), int(State.NOT_MEASURED), int(State.OBSERVED))
+        gene_gd = self.gene_vectors()
+        scores_nr = None
+        if self.factors is not None:
+            state_t[at_context[:, 2]] = int(State.NOT_MEASURED)
+            scores_nr = self.factors.scores(split.shown, split.hidden)
+        x_td = self.values(value_t, state_t) + gene_gd.index_select(0, gene_t)
+        if scores_nr is not None:
+            x_td = x_td.index_add(0, at_context[:, 2], self.sample_factors(scores_nr).to(x_td.dtype))
+        for block in self.encoder:
+            x_td = block(x_td, offsets_n1, path)
+        return Encoded(self.norm(x_td), offsets_n1, gene_t, gene_gd, scores_nr)
+
+    def pool(self, encoded: Encoded) -> Tensor:
+        """(n, width of the parts joined) sample embedding. The mean and the maximum run over the genes, not T and S."""
+        is_gene_t = encoded.gene_t < self.n_genes
+        h_td, sample_t = encoded.h_td[is_gene_t], encoded.sample_t[is_gene_t]
+        parts = {
+            "T": lambda: encoded.h_td[encoded.offsets_n1[:-1]],
+            "S": lambda: encoded.h_td[encoded.offsets_n1[:-1] + 1],
+            "max": lambda: segment_max(h_td, sample_t, encoded.n),
+            "mean": lambda: segment_mean(h_td, sample_t, encoded.n),
+            "factors": lambda: encoded.scores_nr,
+        }
+        return torch.cat([parts[name]() for name in self.config.pooling], dim=1)
+
+    def forward(self, split: Split, path: str | None = None) -> Output:
+        """Encode what is visible and answer what is asked."""
+        encoded = self.encode(split, path)
+        h_sample = self.pool(encoded)
+        logits_nc = None if self.labels is None else self.labels(h_sample)
+        if len(split.queries.genes_t) == 0:
+            return Output(None, h_sample, None, logits_nc)
+        h_qe = self.decoder(encoded, split, self, path)
+        if self.factors is not None:
+            h_qe = h_qe + self.answer_factors(self.factors.products(encoded.scores_nr, split.queries))
+        return Output(h_qe, h_sample, self.head(h_qe, split.queries.genes_t.long()), logits_nc)
+
+
+class QueriedBlock(nn.Module):
+    """Pre-norm: attention to encoded values, attention to observed zeros, feed-forward. Queries do not see each other,
+    so a gene is answered the same alone or among others."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        e, heads = config.decoder_width, config.decoder_heads
+        self.norm1, self.norm3 = nn.LayerNorm(e), nn.LayerNorm(e)
+        self.cross = CrossAttention(e, config.width, heads)
+        self.norm2 = nn.LayerNorm(e) if config.zeros else None
+        self.zeros = ZeroAttention(e, config.width, config.zero_width, config.zero_heads) if config.zeros else None
+        self.feed = FeedForward(e, config.dropout)
+
+    def forward(self, x_qe, q_n1, encoded: Encoded, zeros: tuple, path: str | None) -> Tensor:
+        x_qe = x_qe + self.cross(self.norm1(x_qe), q_n1, encoded.h_td, encoded.offsets_n1, path)
+        if self.zeros is not None:
+            x_qe = x_qe + self.zeros(self.norm2(x_qe), q_n1, *zeros)
+        return x_qe + self.feed(self.norm3(x_qe))
+
+
+class QueriedDecoder(nn.Module):
+    """Answers the queried genes only."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(QueriedBlock(config) for _ in range(config.decoder_layers))
+        self.norm = nn.LayerNorm(config.decoder_width)
+
+    def forward(self, encoded: Encoded, split: Split, model: EncoderDecoder, path: str | None) -> Tensor:
+        queries = split.queries
+        gene_qd = encoded.gene_gd.index_select(0, queries.genes_t.long())
+        x_qe = model.to_decoder(gene_qd + model.values.constant(State.HIDDEN))
+        zeros = ()
+        if model.config.zeros:
+            zero_gd = encoded.gene_gd[: model.n_genes] + model.values.constant(State.ZERO)
+            absent_t, absent_n1 = absent_genes(split)
+            zeros = (zero_gd, split.visible.panels, split.visible.panel_n, absent_t, absent_n1)
+        for block in self.blocks:
+            x_qe = block(x_qe, queries.offsets_n1, encoded, zeros, path)
+        return self.norm(x_qe)
+
+
+class LinearDecoder(nn.Module):
+    """Runs over every gene of the vocabulary, as published: encoded values where they are visible, the mask vector
+    where they are hidden, the zero vector elsewhere. Genes outside the panel take no part in the attention.
+
+    The linear map to the decoder's width is applied to the parts before they are put together, which is the same and
+    spares a product over 20,000 mostly equal rows.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            PerformerBlock(config.decoder_width, config.decoder_heads, seed=i) for i in range(config.decoder_layers)
+        )
+        self.norm = nn.LayerNorm(config.decoder_width)
+
+    def forward(self, encoded: Encoded, split: Split, model: EncoderDecoder, path: str | None) -> Tensor:
+        n, length = encoded.n, model.n_genes + N_CONTEXT
+        weight = model.to_decoder.weight
+        gene_le = model.to_decoder(encoded.gene_gd)
+        zero_e, hidden_e = (weight @ model.values.constant(s) for s in (State.ZERO, State.HIDDEN))
+        x = (gene_le + zero_e).expand(n, length, -1).reshape(n * length, -1)
+        unknown = split.unknown
+        hidden_at = unknown.sample_t * length + unknown.genes_t.long()
+        shown_at = encoded.sample_t * length + encoded.gene_t
+        x = x.index_add(0, hidden_at, (hidden_e - zero_e).to(x.dtype).expand(len(hidden_at), -1))
+        x = x.index_add(0, shown_at, encoded.h_td @ weight.T - zero_e)
+        x_nle = x.view(n, length, -1)
+        measured = torch.zeros(len(split.visible.panels), length, dtype=torch.bool, device=x.device)
+        measured[:, model.n_genes : length if model.factors is not None else length - 1] = True
+        for i, panel in enumerate(split.visible.panels):
+            measured[i, panel] = True
+        valid_nl = measured[split.visible.panel_n]
+        for block in self.blocks:
+            x_nle = block(x_nle, valid_nl)
+        at = split.queries.sample_t * length + split.queries.genes_t.long()
+        return self.norm(x_nle.reshape(n * length, -1)[at])
+
+
+def _made(registry: Registry, part: Part, where: str, *sizes: int) -> Any:
+    """The part that a configuration names; options that it does not take are refused."""
+    make = registry[part.name]
+    known = list(inspect.signature(make).parameters)[len(sizes) :]
+    for option in part.options:
+        if option not in known:
+            close = get_close_matches(option, known, n=1, cutoff=0.4)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"
+            raise InputError(f"{where} = {part.name} has no option {option!r}; {hint}")
+    try:
+        return make(*sizes, **part.options)
+    except (TypeError, ValueError, RuntimeError) as fault:
+        raise InputError(f"{where}.options {part.options} do not fit {part.name}: {fault}") from None
+
+
+def absent_genes(split: Split) -> tuple[Tensor, Tensor]:
+    """Genes of each sample that are not observed zeros: visible or unknown, packed, and their offsets."""
+    both = (split.visible, split.unknown)
+    sample = torch.cat([b.sample_t for b in both])
+    genes = torch.cat([b.genes_t.long() for b in both])
+    order = torch.argsort(sample, stable=True)
+    return genes[order], offsets_of(split.visible.lengths_n + split.unknown.lengths_n)
