@@ -1,0 +1,269 @@
+"""A run folder: what a training leaves behind, and what can be asked of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from exval.data.batch import ExpressionBatch, offsets_of
+from exval.errors import DivergedError, GeneError, InputError
+from exval.models.encdec import EncoderDecoder
+from exval.recipes.config import RunConfig
+from exval.rng import Draw
+from exval.train.checkpoint import check_version, load_weights
+from exval.visibility import Everything, Split, depth, to_log1p, totals
+
+SHARED_LEAST = (
+    0.05  # of a run's genes that a file must have: below, an embedding says more of the panel than of the cell
+)
+
+
+class Run:
+    """A trained model with its genes.
+
+    Parameters
+    ----------
+    folder
+        With config.json, genes.tsv, model.safetensors and, after fine-tuning, classes.json.
+    device
+        "auto", "cpu" or "cuda".
+
+    Raises
+    ------
+    InputError
+        If the folder is no finished run, damaged, or written by a newer exval.
+    """
+
+    def __init__(self, folder: str | Path, device: str = "auto") -> None:
+        self.folder = Path(folder)
+        described = self.read(self.folder)
+        for name in ("genes.tsv", "model.safetensors"):
+            if not (self.folder / name).exists():
+                raise InputError(f"{self.folder} has no {name}: the run is not finished; go on with --resume")
+        try:
+            self.config = RunConfig.model_validate(described.get("config"))
+        except ValidationError as fault:
+            wrong = ".".join(map(str, fault.errors()[0]["loc"])) or "config"
+            raise InputError(
+                f"{self.folder / 'config.json'} is damaged: {wrong} does not fit; copy the run again"
+            ) from None
+        self.described = described
+        self.genes = [
+            line.split("\t")[1] for line in (self.folder / "genes.tsv").read_text(encoding="utf-8").splitlines()[1:]
+        ]
+        self.classes: list[str] | None = described.get("classes")
+        self.species: str = described.get("species", "human")
+        self.device = pick_device(device)
+
+    @staticmethod
+    def read(folder: Path) -> dict:
+        """config.json of a run folder."""
+        path = Path(folder) / "config.json"
+        if not path.is_file():
+            raise InputError(f"{folder} is no run folder: it has no config.json")
+        try:
+            described = json.loads(path.read_text())
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise InputError(f"{path} is damaged: it is not JSON; copy the run again") from None
+        if isinstance(described, dict) and described.get("format_version") is not None:
+            check_version(described, path)
+        if not isinstance(described, dict) or described.get("kind") not in ("pretrain", "finetune"):
+            raise InputError(f"{folder} is no run of exval pretrain or finetune")
+        check_version(described, path)
+        return described
+
+    @cached_property
+    def model(self) -> EncoderDecoder:
+        """The model, in evaluation mode, on the run's device."""
+        model = EncoderDecoder(self.config.model, len(self.genes))
+        load_weights(model, self.folder / "model.safetensors")
+        return model.eval().to(self.device)
+
+    @property
+    def summary(self) -> str:
+        """One sentence on how the training went."""
+        return self.described.get("verdict", "")
+
+    def lines(self) -> list[str]:
+        """A few lines for a person."""
+        return [self.summary, f"Run: {self.folder} (report: {self.folder / 'report.html'})"]
+
+    @cached_property
+    def seen_hashes(self) -> np.ndarray:
+        """Sorted content hashes of the samples it was trained on, with or without labels."""
+        return self._hashes("seen.npy")
+
+    @cached_property
+    def taught_hashes(self) -> np.ndarray:
+        """Sorted content hashes of the samples whose labels it was taught."""
+        return self._hashes("taught.npy")
+
+    def _hashes(self, name: str) -> np.ndarray:
+        path = self.folder / name
+        return np.load(path, allow_pickle=False) if path.exists() else np.zeros(0, np.uint64)
+
+    # from samples to batches
+
+    def batch(self, adata) -> ExpressionBatch:
+        """Prepared AnnData over the run's genes; the panel is what the file has of them.
+
+        Raises
+        ------
+        GeneError
+            If the file shares fewer than 5 % of the run's genes.
+        """
+        columns = self._columns(tuple(adata.var_names))
+        counts = "counts" in adata.layers
+        known = adata.obs["exval_total"].to_numpy(np.float32) if counts and "exval_total" in adata.obs else None
+        return ExpressionBatch.from_csr(
+            adata.layers["counts"] if counts else adata.X,
+            n_genes=len(self.genes),
+            unit="counts" if counts else "log1p",
+            columns=columns,
+            total_n=None if known is None else torch.as_tensor(known),
+        )
+
+    def _columns(self, names: tuple[str, ...]) -> np.ndarray:
+        if getattr(self, "_mapped", (None,))[0] != names:
+            import pandas as pd
+
+            columns = pd.Index(self.genes).get_indexer(list(names))
+            shared = int((columns >= 0).sum())
+            if shared < max(SHARED_LEAST * len(self.genes), 1):
+                raise GeneError(
+                    f"the file has {shared} of the {len(self.genes):,} genes that {self.folder.name} was trained on; "
+                    "check the species and the gene names"
+                )
+            self._mapped = (names, columns)
+        return self._mapped[1]
+
+    def _pieces(self, adata, size: int) -> Iterator[tuple[slice, ExpressionBatch]]:
+        batch = self.batch(adata)
+        for start in range(0, batch.n, size):
+            rows = slice(start, min(start + size, batch.n))
+            yield rows, batch.select(np.arange(rows.start, rows.stop))
+
+    # what can be asked
+
+    @torch.inference_mode()
+    def embed(self, adata, size: int = 64) -> np.ndarray:
+        """(n, d) float32 sample embeddings of a prepared AnnData."""
+        out = np.empty((adata.n_obs, self.model.sample_width), np.float32)
+        show = Everything(max_visible=self.config.infer_visible)
+        for rows, batch in self._pieces(adata, size):
+            split = show.split(fixed_ids(batch), Draw(0)).to(self.device)
+            out[rows] = self.model.pool(self.model.encode(split)).float().cpu().numpy()
+        return self._finite(out, "embedding", adata)
+
+    @torch.inference_mode()
+    def predict_proba(self, adata, size: int = 64) -> np.ndarray:
+        """(n, classes) probabilities of a fine-tuned run."""
+        if self.classes is None:
+            raise InputError(f"{self.folder} was not fine-tuned on labels; run exval finetune {self.folder} FILE first")
+        out = np.empty((adata.n_obs, len(self.classes)), np.float32)
+        show = Everything(max_visible=self.config.infer_visible)
+        for rows, batch in self._pieces(adata, size):
+            logits = self.model(show.split(fixed_ids(batch), Draw(0)).to(self.device)).logits_nc
+            out[rows] = torch.softmax(logits.float(), 1).cpu().numpy()
+        return self._finite(out, "probabilities", adata)
+
+    @torch.inference_mode()
+    def recover(self, adata, hidden, size: int = 32) -> np.ndarray:
+        """(m,) log1p(CP10k) at the stored entries of ``hidden``, in its order of storage.
+
+        ``adata`` is scaled by visible totals. True entries were hidden; False entries are visible and asked all the
+        same. A gene outside the run's vocabulary gets 0.
+        """
+        columns = self._columns(tuple(adata.var_names))
+        hidden = hidden.tocsr()
+        answer = np.zeros(hidden.nnz, np.float32)
+        for rows, batch in self._pieces(adata, size):
+            start, stop = hidden.indptr[rows.start], hidden.indptr[rows.stop]
+            gene = columns[hidden.indices[start:stop]]
+            sample = np.repeat(np.arange(batch.n), np.diff(hidden.indptr[rows.start : rows.stop + 1]))
+            order = np.lexsort((gene, sample))
+            order = order[gene[order] >= 0]
+            asked = _genes_of(batch, gene[order], sample[order])
+            flags = torch.as_tensor(hidden.data[start:stop][order].astype(bool))
+            split = ask(batch, asked, asked.keep(flags), self.config.infer_visible).to(self.device)
+            out = self.model(split)
+            part = np.zeros(stop - start, np.float32)
+            if out.prediction is not None:
+                part[order] = self.model.head.mean(out.prediction).float().cpu().numpy()
+            answer[start:stop] = part
+        if not np.isfinite(answer).all():
+            raise DivergedError(f"{self.folder} recovers NaN or inf: its weights are broken; train again")
+        return answer
+
+    def _finite(self, out_nd: np.ndarray, what: str, adata) -> np.ndarray:
+        broken = np.flatnonzero(~np.isfinite(out_nd).all(1))
+        if len(broken):
+            raise DivergedError(
+                f"{self.folder}: the {what} of {adata.obs_names[broken[0]]} and {len(broken) - 1} more are NaN or inf; "
+                "its weights are broken or the values are extreme"
+            )
+        return out_nd
+
+
+def ask(batch: ExpressionBatch, queries: ExpressionBatch, hidden: ExpressionBatch, max_visible: int | None) -> Split:
+    """Show all of ``batch`` and ask ``queries``, of which ``hidden`` must not be read as zero."""
+    from exval.visibility import merge
+
+    shown = Everything(max_visible=max_visible).split(fixed_ids(batch), Draw(0))
+    total_n = totals(batch)
+    return Split(
+        shown=shown.shown,
+        hidden=hidden,
+        queries=queries,
+        visible=shown.visible,
+        unknown=merge(shown.unknown, hidden),
+        depth_n2=depth(batch.n, total_n, total_n),
+    )
+
+
+def fixed_ids(batch: ExpressionBatch) -> ExpressionBatch:
+    """The batch with ids made of its contents, so that a cap draws the same genes wherever a sample stands."""
+    from dataclasses import replace
+
+    from exval.rng import mix
+
+    log = to_log1p(batch)
+    bits = mix(log.genes_t.long() * 1_000_003 + (log.values_t * 1024).round().long())
+    return replace(batch, id_n=torch.zeros(batch.n, dtype=torch.long).index_add_(0, batch.sample_t, bits))
+
+
+def _genes_of(batch: ExpressionBatch, gene: np.ndarray, sample: np.ndarray) -> ExpressionBatch:
+    from dataclasses import replace
+
+    lengths: Tensor = torch.as_tensor(np.bincount(sample, minlength=batch.n))
+    return replace(
+        batch,
+        genes_t=torch.as_tensor(gene, dtype=torch.long),
+        values_t=torch.zeros(len(gene)),
+        offsets_n1=offsets_of(lengths),
+        unit="log1p",
+    )
+
+
+def pick_device(device: str) -> torch.device:
+    """The device named, or the GPU if there is one.
+
+    Raises
+    ------
+    InputError
+        "cuda" where there is none.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no GPU is available to torch here; use --device cpu, or see exval doctor")
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"--device is auto, cpu or cuda, not {device!r}")
+    return torch.device(device)

@@ -1,0 +1,164 @@
+"""What comes before and after the loop: rows for validation, what is fitted beforehand, the files of a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import exval
+from exval.data.files import atomic_path, refuse_existing, write_json, write_text
+from exval.errors import InputError, OutputError
+from exval.recipes.config import RunConfig
+from exval.rng import Draw
+from exval.train.loop import Feed, Summary
+from exval.visibility import to_log1p
+
+FIT_SAMPLES = 20_000  # for the components
+FIT_START = 2_000  # for the head's start and the borders of bins
+FITTING = -2  # the "step" that keys what is hidden there
+
+
+def split_rows(n: int, share: float, seed: int, groups_n=None, strata_n=None) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation rows: whole groups (donors) where given, else random, spread over classes.
+
+    Examples
+    --------
+    >>> train, valid = split_rows(100, 0.1, seed=0)
+    >>> len(train), len(valid), len(set(train) & set(valid))
+    (90, 10, 0)
+    """
+    rows = np.arange(n)
+    if share == 0 or n < 10:
+        return rows, rows[:0]
+    rng = np.random.default_rng(seed)
+    if groups_n is not None and len(set(groups_n)) > 1:
+        names, group_n = np.unique(np.asarray(groups_n).astype(str), return_inverse=True)
+        order = rng.permutation(len(names))
+        size = np.bincount(group_n)[order].cumsum()
+        held = order[: max(1, min(int(np.searchsorted(size, share * n)) + 1, len(names) - 1))]
+        mask = np.isin(group_n, held)
+        return rows[~mask], rows[mask]
+    order = rng.permutation(n)
+    if strata_n is not None:  # every 1/share-th of each class, so that a rare one is not left out of training
+        order = order[np.argsort(np.asarray(strata_n)[order], kind="stable")]
+        every = max(round(1 / share), 2)
+        mask = np.zeros(n, bool)
+        mask[order[every // 2 :: every]] = True
+        return rows[~mask], rows[mask]
+    held = order[: max(1, round(share * n))]
+    return np.setdiff1d(rows, held), np.sort(held)
+
+
+def prepare(model, config: RunConfig, feed: Feed) -> None:
+    """Fit what is fitted before training, on training samples only: components, bin borders, the head's start."""
+    from scipy.sparse import csr_matrix
+
+    rng = np.random.default_rng(config.train.seed)
+    rows = rng.permutation(feed.train_rows)
+    if model.factors is not None:
+        batch = to_log1p(feed.store.batch(np.sort(rows[:FIT_SAMPLES])))
+        x_ng = csr_matrix(
+            (batch.values_t.numpy(), batch.genes_t.numpy(), batch.offsets_n1.numpy()), shape=(batch.n, batch.n_genes)
+        )
+        model.factors.fit(x_ng, seed=config.train.seed)
+    shown, genes, values = [], [], []
+    for piece in np.array_split(rows[:FIT_START], max(len(rows[:FIT_START]) // 250, 1)):
+        split = config.visibility.split(feed.store.batch(piece), Draw(config.train.seed, FITTING))
+        shown.append(split.visible.values_t)
+        genes.append(split.queries.genes_t)
+        values.append(split.queries.values_t)
+    if len(torch.cat(shown)):
+        model.values.fit(torch.cat(shown))
+    if len(torch.cat(values)):
+        model.head.fit(torch.cat(genes), torch.cat(values))
+
+
+def open_folder(out: Path, resume: bool, force: bool) -> bool:
+    """Whether to continue what stands in ``out``; refuses or clears what must not be continued."""
+    if resume and out.exists():
+        if not (out / "config.json").exists():
+            raise OutputError(f"{out} holds no run to resume; choose another folder, or --force to replace it")
+        return True
+    refuse_existing(out, force)
+    return False
+
+
+def start_folder(
+    out: Path, genes: list[str], seen: np.ndarray, described: dict, taught: np.ndarray | None = None
+) -> None:
+    """Write what is known before training; the folder appears whole, and only then replaces another run.
+
+    ``seen`` are content hashes of all samples that shape the weights, ``taught`` those whose labels do.
+    """
+    with atomic_path(out) as part:
+        part.mkdir()
+        for name, hashes in (("seen.npy", seen), ("taught.npy", taught)):
+            if hashes is not None:
+                np.save(part / name, np.unique(hashes.astype(np.uint64)), allow_pickle=False)
+        write_text(part / "genes.tsv", "index\tsymbol\n" + "".join(f"{i}\t{g}\n" for i, g in enumerate(genes)))
+        if described.get("classes"):
+            write_json(part / "classes.json", described["classes"])
+        write_json(part / "config.json", described)
+
+
+def describe(config: RunConfig, *, data: str, n_train: int, n_valid: int, n_genes: int, species: str, **rest) -> dict:
+    """config.json before training."""
+    return {
+        "format_version": config.format_version,
+        "kind": config.kind,
+        "recipe": config.recipe,
+        "preset": config.preset,
+        "version": exval.__version__,
+        "torch": torch.__version__,
+        "data": data,
+        "species": species,
+        "n_train": n_train,
+        "n_valid": n_valid,
+        "n_genes": n_genes,
+        "config": config.model_dump(mode="json"),
+        **rest,
+    }
+
+
+def finish_folder(out: Path, described: dict, summary: Summary, model, verdict: str, warnings: list[str]) -> None:
+    """Add how it went, and the report."""
+    described |= {
+        "verdict": verdict,
+        "warnings": warnings,
+        "training": vars(summary),
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+    write_json(out / "config.json", described)
+    (out / "best.safetensors").unlink(missing_ok=True)
+    from exval.report import write_report
+
+    write_report(out)
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def same_data(out: Path, seen: np.ndarray) -> None:
+    """Refuse to resume on other data."""
+    path = out / "seen.npy"
+    if not path.exists() or not np.array_equal(np.load(path, allow_pickle=False), np.unique(seen.astype(np.uint64))):
+        raise InputError(
+            f"the run in {out} was started on other data; resume with the same files, or choose another folder"
+        )
+
+
+def steps_of(steps: int | None, epochs: float | None, n_train: int, batch_size: int, default: int) -> int:
+    """Optimiser steps from what the user gave."""
+    if steps is not None and epochs is not None:
+        raise InputError("give --steps or --epochs, not both")
+    for name, value in (("steps", steps), ("epochs", epochs)):
+        if value is not None and not 0 < value < float("inf"):
+            raise InputError(f"--{name} has to be at least 1, not {value}")
+    if epochs is not None:
+        return max(int(-(-epochs * n_train // batch_size)), 1)
+    return default if steps is None else steps
