@@ -1,0 +1,188 @@
+"""What a method is, how it is found by name, and which verbs it offers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from exval.errors import InputError
+from exval.registry import Registry
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+METHODS: Registry[Method] = Registry("exval.methods", "exval.methods.base:Method", "method")
+VERBS = {"embed": "embed", "predict": "predict_proba", "recover": "recover"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person must know of a method before believing its numbers.
+
+    Parameters
+    ----------
+    category
+        ``control``, ``linear``, ``neighbours``, ``low rank``, ``embedding``, ``pretrained``.
+    sees
+        What it looks at while fitting, e.g. ``("expression", "labels")``.
+    space_in, space_out
+        Unit of the values it takes and of what it returns.
+    cost
+        How time grows, in words.
+    reference
+        Publication or textbook.
+    summary
+        One sentence.
+    """
+
+    category: str
+    sees: tuple[str, ...]
+    space_in: str
+    space_out: str
+    cost: str
+    reference: str
+    summary: str
+
+
+class Method(BaseEstimator):
+    """Base of every method; subclasses follow scikit-learn's estimator habits (``clone``, ``get_params``).
+
+    A method takes a *prepared* AnnData: ``X`` is CSR float32 in log1p(CP10k), ``var_names`` are canonical symbols,
+    ``layers["counts"]`` is present where the file has counts. It defines ``fit(adata, label=None)`` and one or more of
+
+    ``embed(adata)``
+        (n, d) float32.
+    ``predict_proba(adata)``
+        DataFrame (n, classes), rows sum to 1; ``classes_`` holds the sorted class names.
+    ``recover(adata, hidden)``
+        ``adata`` has the hidden entries at zero and is scaled by visible totals. The stored entries of the boolean CSR
+        ``hidden`` (n, g) are those asked for: True where the value was hidden, False where it is visible and only to
+        be freed of noise. Returns a float32 CSR of the same sparsity, log1p(CP10k).
+
+    Genes are matched by name at predict. A gene that was fitted and is not in the new file counts as *not measured*
+    and takes its training mean: zero would claim that it was looked for and not found.
+    """
+
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+    card: Card
+    transductive: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the method is called in tables."""
+        return self.name
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The verbs of this object."""
+        return verbs(type(self))
+
+    def fit(self, adata: AnnData, label: str | None = None) -> Method:
+        raise TypeError(f"{type(self).__name__} has to define fit")
+
+    def predict(self, adata: AnnData) -> pd.Series:
+        """The most probable class of each cell, indexed by ``obs_names`` (methods with ``predict_proba`` only)."""
+        proba = self.predict_proba(adata)  # type: ignore[attr-defined]
+        best = np.asarray(proba.columns)[proba.to_numpy().argmax(1)] if len(proba) else np.array([], dtype=object)
+        return pd.Series(best, index=proba.index, name="prediction", dtype=object)
+
+    def n_parameters(self) -> int:
+        """Fitted numbers: the sizes of all arrays whose name ends in an underscore."""
+        return int(sum(v.size for k, v in vars(self).items() if k.endswith("_") and isinstance(v, np.ndarray)))
+
+
+def verbs(cls: type) -> tuple[str, ...]:
+    """Which verbs a class offers: those whose function it defines.
+
+    Examples
+    --------
+    >>> verbs(METHODS["pca"]), verbs(METHODS["logreg"])
+    (('embed',), ('predict',))
+    """
+    return tuple(verb for verb, function in VERBS.items() if callable(getattr(cls, function, None)))
+
+
+def labels_of(adata: AnnData, label: str | None) -> np.ndarray:
+    """(n,) class names as text; an ``InputError`` where the column is absent or has empty entries."""
+    if label is None:
+        raise InputError("this method learns from labels: name the column of obs that holds them (label=...)")
+    if label not in adata.obs:
+        raise InputError(f"no column {label!r} in obs; there are: {', '.join(map(str, adata.obs.columns)) or 'none'}")
+    column = adata.obs[label]
+    if column.isna().any():
+        raise InputError(f"{int(column.isna().sum())} cells have no value in {label!r}; leave them out before fitting")
+    return column.astype(str).to_numpy(dtype=object)
+
+
+def resolve(spec: Any) -> Method:
+    """A method from what a user types; registry names win over paths.
+
+    Parameters
+    ----------
+    spec
+        A registry name or alias, ``obsm:X_name`` for an embedding already in the file, the folder of a pretraining
+        or fine-tuning run, or a :class:`Method`, which is passed through.
+
+    Raises
+    ------
+    InputError
+        If nothing fits.
+
+    Examples
+    --------
+    >>> resolve("hvg-logreg").name, resolve("obsm:X_scGPT").title
+    ('logreg', 'obsm:X_scGPT')
+    """
+    if isinstance(spec, Method):
+        return spec
+    text = str(spec)
+    if text in METHODS:
+        return METHODS[text]()
+    if text.startswith("obsm:"):
+        from exval.methods.obsm import ObsmEmbedding
+
+        return ObsmEmbedding(key=text.removeprefix("obsm:"))
+    if (Path(text) / "config.json").is_file():
+        from exval.methods.run import RunMethod
+
+        return RunMethod(text)
+    if re.search(r"[/\\.]", text) or Path(text).exists():
+        raise InputError(f"{text} is neither a method nor a run folder (a run folder holds config.json)")
+    return METHODS[text]()
+
+
+def configured(spec: Any, **settings: Any) -> Method:
+    """:func:`resolve`, then set those of ``settings`` (seed, device) that the method has.
+
+    Examples
+    --------
+    >>> configured("pca", seed=7, device="cpu").seed
+    7
+    """
+    method = resolve(spec)
+    known = method.get_params(deep=False)
+    return method.set_params(**{key: value for key, value in settings.items() if key in known})
+
+
+def split_specs(specs: str | Method | list | tuple) -> list:
+    """Method names repeated or comma-separated, in order and without repeats.
+
+    Examples
+    --------
+    >>> split_specs(("pca,logreg", "pca"))
+    ['pca', 'logreg']
+    """
+    found: list = []
+    for spec in [specs] if isinstance(specs, (str, Method)) else list(specs):
+        for part in [spec] if isinstance(spec, Method) else str(spec).split(","):
+            part = part.strip() if isinstance(part, str) else part
+            if isinstance(part, Method) or (part and part not in found):
+                found.append(part)
+    return found

@@ -1,0 +1,106 @@
+"""A pretrained or fine-tuned run as a method among the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from exval.data.hashing import hashes_of
+from exval.errors import InputError
+from exval.methods.base import Card, Method, labels_of
+
+
+class RunMethod(Method):
+    """The folder of ``exval pretrain`` (embed, recover) or ``exval finetune`` (also predict).
+
+    It is not fitted again: ``fit`` checks only that a fine-tuned run knows the classes asked for. It carries no
+    registry name: it is named by its folder.
+
+    Parameters
+    ----------
+    folder
+        The run.
+    device
+        "auto", "cpu" or "cuda".
+    """
+
+    card = Card(
+        category="pretrained",
+        sees=("expression", "other cells"),
+        space_in="log1p(CP10k)",
+        space_out="log1p(CP10k)",
+        cost="a forward pass per cell; training before",
+        reference="Gong et al. 2023, NeurIPS; Hao et al. 2024, Nature Methods",
+        summary="A run of exval pretrain or exval finetune.",
+    )
+
+    def __init__(self, folder: str, device: str = "auto") -> None:
+        self.folder = folder
+        self.device = device
+
+    @property
+    def run(self):
+        """The opened run."""
+        if getattr(self, "_run", None) is None:
+            from exval.run import Run
+
+            self._run = Run(self.folder, self.device)
+        return self._run
+
+    def __getstate__(self):
+        return {k: v for k, v in super().__getstate__().items() if k != "_run"}
+
+    @property
+    def title(self) -> str:
+        return Path(self.folder).name or str(self.folder)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        return ("embed", "predict") if self.run.classes is not None else ("embed", "impute")
+
+    def fit(self, adata, label=None) -> RunMethod:
+        """Check the classes of a fine-tuned run.
+
+        Raises
+        ------
+        InputError
+            If labels are given that the run was not taught.
+        """
+        if self.run.classes is not None and label is not None:
+            unknown = sorted(set(labels_of(adata, label)) - set(self.run.classes))
+            if unknown:
+                raise InputError(
+                    f"{self.title} was fine-tuned on other classes; it does not know "
+                    f"{', '.join(map(repr, unknown[:5]))}: "
+                    "rename labels with --label-map or fine-tune again"
+                )
+            self.classes_ = np.array(self.run.classes, dtype=object)
+        return self
+
+    def embed(self, adata) -> np.ndarray:
+        """(n, d) float32."""
+        return self.run.embed(adata)
+
+    def predict_proba(self, adata) -> pd.DataFrame:
+        """(n, classes) of a fine-tuned run."""
+        return pd.DataFrame(self.run.predict_proba(adata), index=adata.obs_names, columns=self.run.classes)
+
+    def recover(self, adata, hidden):
+        """CSR of ``hidden``'s sparsity, log1p(CP10k)."""
+        from exval.methods.gene_mean import fill
+
+        return fill(hidden, self.run.recover(adata, hidden))
+
+    def seen(self, adata) -> np.ndarray:
+        """(n,) true for samples that the run was trained on, by content."""
+        return np.isin(hashes_of(adata), self.run.seen_hashes)
+
+    def taught(self, adata) -> np.ndarray:
+        """(n,) true for samples whose labels the run was taught: it cannot be scored on them."""
+        return np.isin(hashes_of(adata), self.run.taught_hashes)
+
+    def n_parameters(self) -> int:
+        """Trained numbers."""
+        return sum(p.numel() for p in self.run.model.parameters())

@@ -1,0 +1,1 @@
+"""What is asked of methods: name the types, recover hidden values."""

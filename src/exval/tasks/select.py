@@ -1,0 +1,162 @@
+"""Choose a method on held-out cells of the reference; a tie goes to the cheaper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from exval.bench.intervals import in_words, verdict
+from exval.errors import InputError
+from exval.methods.base import Method
+from exval.tasks.annotate import common_rows, difference, ranking
+from exval.tasks.crossval import OutOfFold, caution, out_of_fold
+from exval.tasks.splits import Splits
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from exval.tasks.sharing import Thinner
+
+UNSURE_QUANTILE = 0.05
+
+
+@dataclass
+class Choice:
+    """The chosen method and what spoke for it.
+
+    Parameters
+    ----------
+    method
+        Unfitted.
+    why
+        One sentence.
+    table
+        Columns ``method, macro_f1, lo, hi, seconds, chosen, why``; lo and hi belong to the difference from the best.
+    found
+        What all candidates said of held-out cells.
+    splits
+        Who was held out.
+    own_threshold
+        For a run that could not be compared: from the few reference cells whose labels it was not taught.
+    """
+
+    method: Method
+    why: str
+    table: pd.DataFrame
+    found: OutOfFold
+    splits: Splits
+    own_threshold: float | None = None
+
+    def threshold(self, title: str | None = None) -> float:
+        """Score below which a cell is unsure: the 5 % quantile among correctly named held-out cells of a method."""
+        if self.own_threshold is not None and title in (None, self.method.title):
+            return self.own_threshold
+        table = self.found.of(title or self.method.title)
+        right = table.score[table.truth.astype(str) == table.prediction.astype(str)]
+        return float(np.quantile(right, UNSURE_QUANTILE)) if len(right) else float(table.score.max())
+
+
+def choose(
+    adata: AnnData,
+    label: str,
+    methods: list[Method],
+    splits: Splits,
+    thin: Thinner | None = None,
+    insist: str | None = None,
+) -> Choice:
+    """Cross-validate the candidates and take the best by macro-F1, or the cheapest of those that tie with it.
+
+    Parameters
+    ----------
+    adata
+        The reference, prepared, on the genes shared with the file to be named.
+    label
+        Column with the types.
+    methods
+        Candidates, at least one.
+    splits
+        Who is held out.
+    thin
+        See :func:`exval.tasks.crossval.out_of_fold`.
+    insist
+        Title of a method that the user named and nothing else. It is used even if it cannot be compared.
+
+    Raises
+    ------
+    InputError
+        If every candidate failed.
+
+    Notes
+    -----
+    A fine-tuned run that was taught the labels of reference cells cannot be scored on them: it is left out of the
+    comparison, and used only if the user insisted.
+    """
+    taught = {m.title: int(m.taught(adata).sum()) for m in methods if hasattr(m, "taught")}
+    barred = {m.title: m for m in methods if taught.get(m.title)}
+    found = out_of_fold(adata, label, [m for m in methods if m.title not in barred], splits, thin)
+    usable = [m for m in methods if m.title not in found.failed and m.title not in barred]
+    if not usable:
+        raise InputError("no method could be compared: " + "; ".join(f"{k}: {v}" for k, v in found.failed.items()))
+    common = common_rows(found.predictions)
+    ranked = ranking(found, [m.title for m in usable], common)
+    seconds = found.costs.groupby("method").seconds.sum()
+    best = ranked.index[0]
+    rows, level = [], [best]
+    for name, value in ranked.items():
+        row = {"method": name, "macro_f1": value, "lo": np.nan, "hi": np.nan, "seconds": seconds[name], "why": "best"}
+        if name != best:
+            gap = difference(found, name, best, common, splits)
+            row |= {"lo": gap.lo, "hi": gap.hi, "why": verdict(gap.value, gap.lo, gap.hi)}
+            if row["why"] == "tie":
+                level.append(name)
+        rows.append(row)
+    chosen = min(level, key=lambda name: seconds[name])
+    rows += [{"method": k, "macro_f1": np.nan, "lo": np.nan, "hi": np.nan, "seconds": np.nan, "why": f"failed: {v}"}
+             for k, v in found.failed.items()]  # fmt: skip
+    rows += [{"method": k, "macro_f1": np.nan, "lo": np.nan, "hi": np.nan, "seconds": np.nan,
+              "why": f"not compared: it was taught the labels of {taught[k]} of these {adata.n_obs} cells"}
+             for k in barred]  # fmt: skip
+    table = pd.DataFrame(rows)
+    if insist in barred:
+        table["chosen"] = table.method == insist
+        threshold, note = _unheld(barred[insist], adata, label, thin)
+        why = (
+            f"{insist}, as asked: it was taught the labels of {taught[insist]} of the {adata.n_obs} reference cells, "
+            f"so it cannot be compared on them ({note}); the best of the others, {best}: macro-F1 "
+            f"{ranked.iloc[0]:.3f}."
+        )
+        return Choice(barred[insist], why, table, found, splits, threshold)
+    table["chosen"] = table.method == chosen
+    where = f"held-out {splits.name} of the reference" if splits.groups_n is not None else "held-out reference cells"
+    why = f"{chosen}: macro-F1 {ranked[chosen]:.3f} on {where}"
+    others = [name for name in ranked.index if name != chosen]
+    if others:
+        gap = difference(found, chosen, others[0], common, splits)
+        why += "; " + in_words(
+            chosen, others[0], gap, unit=splits.unit, caution=caution(splits, chosen, found.seen),
+            cost_ratio=seconds[chosen] / max(seconds[others[0]], 1e-9),
+        )  # fmt: skip
+        why += " Taken as the cheaper of equals." if chosen != best else ""
+    else:
+        why += f" ({splits.caution})." if splits.caution else "."
+    return Choice(next(m for m in usable if m.title == chosen), why, table, found, splits)
+
+
+def _unheld(run: Method, adata: AnnData, label: str, thin: Thinner | None) -> tuple[float, str]:
+    """Threshold of a run from the reference cells whose labels it was not taught, and how good it is on them."""
+    rest = adata[~run.taught(adata)].copy()
+    if rest.n_obs < 20:
+        return 0.5, "no cells are left to judge it on; the threshold is 0.5"
+    if thin is not None:
+        rest = thin(rest, None)
+    proba = run.predict_proba(rest)
+    truth = rest.obs[label].astype(str).to_numpy()
+    right = np.asarray(proba.columns)[proba.to_numpy().argmax(1)] == truth
+    score_n = proba.to_numpy().max(1)[right]
+    return (
+        float(np.quantile(score_n, UNSURE_QUANTILE)) if len(score_n) else 1.0,
+        f"accuracy {right.mean():.3f} on the {len(truth)} that decided when to stop, which is optimistic",
+    )
