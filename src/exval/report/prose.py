@@ -1,0 +1,142 @@
+"""The methods paragraph: what was done, in sentences that can be pasted into a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from exval import __version__
+from exval.errors import InputError
+from exval.pl._text import clean
+from exval.pl.comparison import NAMES, default_metric
+from exval.report.folder import Folder
+from exval.report.numbers import count, known
+
+UNITS = {
+    "counts": "raw counts",
+    "cp10k": "counts per 10,000",
+    "log1p": "log1p(CP10k) values",
+    "log2": "log2 values",
+    "z": "z-scores",
+}
+
+
+def cards(folder: Folder) -> dict[str, Mapping[str, Any]]:
+    """Method -> card (``summary``, ``reference``): from the configuration, else from the registry."""
+    given = folder.config.get("cards")
+    found: dict[str, Mapping[str, Any]] = {}
+    for name in _methods(folder):
+        if isinstance(given, Mapping) and isinstance(given.get(name), Mapping):
+            found[name] = given[name]
+        elif (card := _registered(name)) is not None:
+            found[name] = card
+    return found
+
+
+def _registered(name: str) -> Mapping[str, Any] | None:
+    from dataclasses import asdict
+
+    from exval.methods.base import METHODS
+
+    try:
+        return asdict(METHODS[name].card)
+    except InputError:
+        return None
+
+
+def _methods(folder: Folder) -> list[str]:
+    if len(folder.rows):
+        return list(dict.fromkeys(folder.rows.method[folder.rows.status == "ok"].astype(str)))
+    asked = folder.config.get("method", folder.config.get("methods"))
+    return [asked] if isinstance(asked, str) else [str(name) for name in asked or []]
+
+
+def paragraph(folder: Folder) -> str:
+    """The paragraph; empty where nothing is known."""
+    sentences = [_data(folder)]
+    sentences += [_training(folder)] if folder.is_run else [_split(folder), *_compared(folder), _measured(folder)]
+    seed = folder.config.get("seed")
+    own = f"exval {folder.config.get('version') or __version__}"
+    sentences.append(f"All of this was done with {own}" + (f" (seed {seed})." if seed is not None else "."))
+    return " ".join(clean(sentence) for sentence in sentences if sentence)
+
+
+def _data(folder: Folder) -> str:
+    data = folder.dataset
+    name = data.get("name") or folder.config.get("data")
+    if isinstance(name, list):
+        name = ", ".join(map(str, name))
+    if not name and not known(data.get("n")):
+        return ""
+    text = f"The data set {name}" if name else "The data set"
+    config = folder.config
+    if known(config.get("n_train")):
+        text += (
+            f" was divided into {count(config['n_train'])} training and {count(config.get('n_valid'))} held-out cells"
+        )
+        text += f" with {count(config['n_genes'])} genes" if known(config.get("n_genes")) else ""
+    elif known(data.get("n")):
+        text += f" holds {count(data['n'])} cells"
+        genes = data.get("genes", data.get("n_genes"))
+        text += f" and {count(genes)} genes" if known(genes) else ""
+    else:
+        text += " was used"
+    unit = data.get("unit")
+    if unit:
+        text += f", given as {UNITS.get(str(unit), unit)}"
+        if unit in {"counts", "cp10k"}:
+            text += " and used as log1p of counts per 10,000"
+    label = data.get("label", folder.config.get("label"))
+    return text + (f"; labels are those of the column {label}." if label else ".")
+
+
+def _split(folder: Folder) -> str:
+    config = folder.config
+    by = folder.dataset.get("split_by") or config.get("split_by")
+    folds, repeats = config.get("folds"), config.get("repeats")
+    seeds = folder.rows.seed.nunique() if len(folder.rows) else 1
+    if not by and not folds:
+        return ""
+    text = "It was split" + (f" into {folds} folds" if known(folds) else "")
+    text += f" by held-out {by}" if by else " at random over cells (optimistic: cells of one donor are on both sides)"
+    times = max(int(repeats) if known(repeats) else 1, seeds)
+    text += f", {times} times with different seeds" if times > 1 else ""
+    return text + "; everything fitted saw the training part only."
+
+
+def _compared(folder: Folder) -> list[str]:
+    names, found = _methods(folder), cards(folder)
+    if not names:
+        return []
+    parts = []
+    for name in names[:20]:
+        summary = str(found.get(name, {}).get("summary") or "").rstrip(".")
+        parts.append(f"{name} ({summary[:1].lower() + summary[1:]})" if summary else name)
+    more = f", and {len(names) - 20} more" if len(names) > 20 else ""
+    return [f"Compared were {'; '.join(parts)}{more}." if len(parts) > 1 else f"The method was {parts[0]}."]
+
+
+def _measured(folder: Folder) -> str:
+    rows = folder.rows
+    if not len(rows):
+        return ""
+    metric = default_metric(rows)
+    text = f"Quality is {NAMES.get(metric, metric)} over all out-of-fold cells"
+    part = rows[rows.metric == metric]
+    if part.lo.notna().any():
+        units = [unit for unit in part.unit.astype(str) if unit]
+        text += f"; intervals are 95 % bootstraps over {units[0] if units else 'unit'}s, paired between methods"
+    return text + "."
+
+
+def _training(folder: Folder) -> str:
+    config = folder.config
+    recipe, preset = config.get("recipe"), config.get("preset")
+    text = "A model" + (f" after the recipe {recipe}" if recipe else "") + (f" ({preset})" if preset else "")
+    if known(config.get("parameters")):
+        text += f" with {count(config['parameters'])} parameters"
+    text += " was fine-tuned" if folder.kind == "finetune" else " was pretrained"
+    curves = folder.table("curves", "step")
+    if curves is not None:
+        text += f" for {count(curves.step.max())} steps"
+    return text + "."

@@ -1,0 +1,38 @@
+"""The parts of a page, in the order in which they are read. A part that has nothing to show is left out."""
+
+from __future__ import annotations
+
+from exval.errors import InputError
+from exval.report.folder import Folder
+from exval.report.section import Section
+
+
+def sections(folder: Folder) -> list[Section]:
+    """Every section that this folder has something for."""
+    from exval.report.sections import (
+        classes,
+        confusion,
+        cost,
+        genes,
+        map2d,
+        methods,
+        paragraph,
+        recovery,
+        reliability,
+        selection,
+        splits,
+        training,
+        unknown,
+    )
+
+    order = (
+        methods, selection, classes, confusion, reliability, unknown, map2d, training, recovery, genes, splits, cost,
+        paragraph,
+    )  # fmt: skip
+    found = []
+    for module in order:
+        try:
+            found.append(module.section(folder))
+        except InputError:  # a table of missing numbers only: a figure of it would be empty
+            continue
+    return [part for part in found if part is not None]

@@ -1,0 +1,58 @@
+"""Per-class F1 with support."""
+
+from __future__ import annotations
+
+from exval import pl
+from exval.report import numbers
+from exval.report.figures import figure
+from exval.report.folder import Folder
+from exval.report.html import details, name, table, tag
+from exval.report.section import Section
+
+TOP, LISTED = 40, 200
+
+
+def section(folder: Folder) -> Section | None:
+    """A dot for each method and class; beside it the numbers of the method that leads."""
+    found = folder.table("per_class", "method", "label", "f1", "support")
+    if found is None:
+        return None
+    found = found.assign(label=found.label.astype(str), method=found.method.astype(str))
+    n_classes, n_methods = found.label.nunique(), found.method.nunique()
+    draw = figure(
+        lambda: pl.per_class_f1(found, palette=folder.method_colours, top=TOP),
+        f"F1 of {min(n_classes, TOP)} classes for {n_methods} methods, the most frequent class on top.",
+        _caption(n_classes),
+    )
+    chosen = folder.chosen if folder.chosen in set(found.method) else found.method.iloc[0]
+    listed = _numbers(found, chosen)
+    rest = [other for other in dict.fromkeys(found.method) if other != chosen][:5]
+    others = (
+        details(
+            f"The same for {len(rest)} more {'method' if len(rest) == 1 else 'methods'}",
+            [_numbers(found, other) for other in rest],
+        )
+        if rest
+        else None
+    )
+    return Section.of("classes", "Class by class", tag("div", draw, tag("div", listed, others), cls="grid"))
+
+
+def _caption(n_classes: int) -> str:
+    text = "Right: cells of the class. Rare classes are where methods differ and where a single cell moves the figure."
+    return text if n_classes <= TOP else f"The {TOP} most frequent of {n_classes:,} classes. {text}"
+
+
+def _numbers(found, method: str):
+    part = found[found.method == method].sort_values("support", ascending=False, kind="stable")
+    rows = [
+        [
+            name(entry["label"]),
+            *(numbers.score(entry.get(key), 2) for key in ("precision", "recall", "f1")),
+            numbers.count(entry["support"]),
+        ]
+        for entry in part.head(LISTED).to_dict("records")
+    ]
+    caption = f"{method}, in numbers" + (f" (first {LISTED} of {len(part):,} classes)" if len(part) > LISTED else "")
+    tall = 200 + 21 * min(len(rows), TOP) if len(rows) > 18 else None
+    return table(["class", "precision", "recall", "F1", "cells"], rows, caption=caption, cls="full", tall=tall)
