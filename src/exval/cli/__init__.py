@@ -1,0 +1,1 @@
+"""The command line: thin commands over :mod:`exval.verbs`; importing it imports neither torch nor anndata."""

@@ -1,0 +1,1 @@
+"""One function a verb: the command line and `import exval` offer the same ones."""

@@ -1,0 +1,182 @@
+"""``evaluate``: is one method better than another, on this file?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from exval.errors import InputError
+
+if TYPE_CHECKING:
+    from exval.bench.results import Results
+
+DEFAULTS = {
+    "annotate": ("majority", "depth", "logreg", "pca", "pca-knn"),
+    "recover": ("noop", "gene-mean", "hidden-mean", "low-rank", "low-rank-hidden"),
+}
+ALWAYS = {
+    "annotate": ("majority", "depth", "logreg", "pca"),
+    "recover": ("noop", "gene-mean", "hidden-mean", "low-rank", "low-rank-hidden"),
+}
+"""What stands in the same table whatever was asked for: a figure without its baselines says nothing."""
+
+
+def evaluate(
+    data: Any,
+    *,
+    task: str = "annotate",
+    label: str | None = None,
+    split_by: str | None = None,
+    method: Any = None,
+    folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+    min_cells: int = 10,
+    out: str | Path | None = None,
+    force: bool = False,
+    layer: str | None = None,
+    unit: str | None = None,
+    species: str = "auto",
+    orientation: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> Results:
+    """Score methods on cells they were not fitted on, beside the simple baselines.
+
+    Parameters
+    ----------
+    data
+        Path, AnnData or source.
+    task
+        ``"annotate"``: name the types. ``"recover"``: hidden values; methods then see no labels.
+    label
+        Column of obs with the truth (annotate).
+    split_by
+        Column of obs with the unit of generalisation (donor, study). Without it single cells are held out, and every
+        figure is labelled optimistic.
+    method
+        Registry names, ``obsm:X_name``, run folders; repeated or comma-separated. The baselines are always added.
+    folds, repeats, seed
+        Of the split; repeats are averaged and never narrow an interval.
+    min_cells
+        Classes with fewer cells are left out, and listed.
+    out
+        Folder to write (``results.parquet``, ``predictions.parquet``, ``config.json``, ``extras/``, ``report.html``).
+    force
+        Replace an existing folder.
+    layer, unit, species, orientation
+        See :func:`exval.data.source.open_source`.
+    device, threads
+        For methods that use them.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    InputError, UnitError, GeneError, OutputError
+        One line on what to do.
+
+    Examples
+    --------
+    >>> import exval
+    >>> cells = exval.datasets.baron()[::8].copy()
+    >>> found = evaluate(cells, label="cell_type", method="pca", folds=2)
+    >>> found.verdict.startswith("logreg against pca") or found.verdict.startswith("pca against logreg")
+    True
+    """
+    from threadpoolctl import threadpool_limits
+
+    from exval.data.files import atomic_path, refuse_existing
+    from exval.data.source import open_source
+    from exval.methods.base import configured, split_specs
+
+    if task not in DEFAULTS:
+        raise InputError(f"no task is called {task!r}; there are: {', '.join(DEFAULTS)}")
+    if task == "annotate" and label is None:
+        raise InputError("name the column of obs that holds the labels: --label COLUMN (label=...)")
+    if out is not None:
+        refuse_existing(out, force)
+    asked = split_specs(DEFAULTS[task] if method is None else method)
+    methods = [configured(spec, seed=seed, device=device) for spec in asked]
+    present = {m.title for m in methods}
+    methods = [configured(name, seed=seed) for name in ALWAYS[task] if name not in present] + methods
+    _refuse_twins(methods)
+    for one in methods:
+        _refuse_unable(one, task)
+    source = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation)
+    source.obs if label is None else _known_column(source.obs, label)
+    config = {
+        "task": task, "data": source.name, "label": label, "split_by": split_by, "method": [m.title for m in methods],
+        "folds": folds, "repeats": repeats, "seed": seed, "min_cells": min_cells, "layer": layer, "unit": source.unit,
+        "species": species, "warnings": list(source.warnings),
+    }  # fmt: skip
+    with threadpool_limits(threads):
+        found = _score(source, methods, config)
+    if out is not None:
+        from exval.report import write_report
+
+        with atomic_path(out) as part:
+            found.save(part)
+            write_report(part)
+    return found
+
+
+def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
+    from exval.data.labels import label_column, labels_of
+    from exval.methods.obsm import ObsmEmbedding
+    from exval.tasks.annotate import evaluate_annotation
+    from exval.tasks.recover import evaluate_recovery
+    from exval.tasks.splits import make_splits
+
+    label, split_by, task = config["label"], config["split_by"], config["task"]
+    labels_n = None if task == "recover" else labels_of(source.obs, label).to_numpy(object)
+    groups_n = None if split_by is None else source.obs[label_column(source.obs, split_by)].astype(object).to_numpy()
+    splits = make_splits(
+        source.n, labels_n=labels_n, groups_n=groups_n, name=split_by or "group", folds=config["folds"],
+        repeats=config["repeats"], seed=config["seed"], min_cells=config["min_cells"],
+    )  # fmt: skip
+    wanted = [m for m in methods if isinstance(m, ObsmEmbedding)]
+    adata = source.to_adata(obsm=bool(wanted))
+    for one in wanted:
+        one.embed(adata)
+    config["dataset"] = {
+        "name": source.name, "n": source.n, "genes": len(source.var_names), "unit": source.unit, "label": label,
+        "split_by": split_by,
+        "classes": [] if labels_n is None else sorted({str(x) for x in labels_n if x == x}),
+    }  # fmt: skip
+    if task == "recover":
+        return evaluate_recovery(adata, methods, splits, data=source.name, config=config)
+    adata.obs[label] = labels_n
+    if len({str(x) for x in labels_n if x == x}) > 0.5 * source.n:
+        raise InputError(f"column {label!r} has nearly as many values as there are cells; name a column of classes")
+    found = evaluate_annotation(adata, label, methods, splits, data=source.name, config=config)
+    from exval.tasks.map2d import map_cells, spread_rows
+
+    rows = np.flatnonzero([x == x for x in labels_n])
+    rows = rows[spread_rows(len(rows))]
+    found.extras["map2d"] = map_cells(adata[rows].copy(), labels_n[rows], np.zeros(len(rows), bool), config["seed"])
+    return found
+
+
+def _known_column(obs: Any, label: str) -> None:
+    from exval.data.labels import label_column
+
+    label_column(obs, label)
+
+
+def _refuse_twins(methods: list) -> None:
+    titles = [m.title for m in methods]
+    twice = sorted({t for t in titles if titles.count(t) > 1})
+    if twice:
+        raise InputError(f"two methods are called {twice[0]!r}; rename one run folder, or give it once")
+
+
+def _refuse_unable(method: Any, task: str) -> None:
+    able = {"annotate": ("predict", "embed"), "recover": ("recover", "impute")}[task]
+    if not set(able) & set(method.provides) or (task == "recover" and not hasattr(method, "recover")):
+        cannot = "neither names nor embeds cells" if task == "annotate" else "does not recover hidden values"
+        raise InputError(f"{method.title} {cannot}; `exval methods` lists what each method does")

@@ -1,0 +1,83 @@
+"""What there is: methods and recipes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def list_methods() -> list[dict[str, Any]]:
+    """Every registered method with what it can do.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``aliases``, ``verbs`` (of embed, predict, impute), ``transductive`` and the fields of its card.
+
+    Examples
+    --------
+    >>> "majority" in [method["name"] for method in list_methods()]
+    True
+    """
+    from dataclasses import asdict
+
+    from exval.methods.base import METHODS, verbs
+
+    return [
+        {
+            "name": name,
+            "aliases": list(method.aliases),
+            "verbs": list(verbs(method)),
+            "transductive": method.transductive,
+            **asdict(method.card),
+        }
+        for name, method in METHODS.items()
+    ]
+
+
+def list_recipes() -> list[dict[str, Any]]:
+    """Every recipe: a published system, or exval's version of it.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``presets`` and ``summary``.
+
+    Examples
+    --------
+    >>> [recipe["name"] for recipe in list_recipes()]
+    ['xtrimogene', 'xtrimogene-published']
+    """
+    from exval.recipes import PRESETS, RECIPES
+
+    return [
+        {"name": name, "presets": list(PRESETS), "summary": (recipe.__doc__ or "").split("\n", 1)[0]}
+        for name, recipe in RECIPES.items()
+    ]
+
+
+def recipe_settings(name: str, *, preset: str = "tiny") -> list[dict[str, Any]]:
+    """Every setting of a recipe that ``--set path=value`` can change.
+
+    Parameters
+    ----------
+    name, preset
+        The recipe, and the size of its model.
+
+    Returns
+    -------
+    list of dict
+        ``name`` (the path) and ``value``.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe or preset.
+
+    Examples
+    --------
+    >>> {row["name"]: row["value"] for row in recipe_settings("xtrimogene")}["model.width"]
+    64
+    """
+    from exval.recipes import make_config, settings
+
+    return settings(make_config(name, preset))
