@@ -67,10 +67,12 @@ def poisson_deviance_terms(counts: np.ndarray, rate: np.ndarray, floor: float = 
     rate
         Expected counts; held above ``floor``, because a rate of zero would claim certainty.
     """
+    from scipy.special import xlogy
+
     counts = np.asarray(counts, dtype=np.float64)
     rate = np.maximum(np.asarray(rate, dtype=np.float64), floor)
-    ratio = np.where(counts > 0, counts, 1.0) / rate
-    return 2 * (np.where(counts > 0, counts * np.log(ratio), 0.0) - (counts - rate))
+    # Two logarithms and no quotient: that of a very small count would round to zero.
+    return 2 * (xlogy(counts, counts) - xlogy(counts, rate) - (counts - rate))
 
 
 def poisson_deviance(counts: np.ndarray, rate: np.ndarray) -> float:
