@@ -4,7 +4,7 @@
     python benchmarks/baron.py few         # 10 labelled cells of each of the 9 classes with at least 50 cells
 
 Every fold pretrains and fine-tunes on its training cells only. One donor: the figures are optimistic for another one.
-Settings are the defaults of the preset and were not tuned on these folds. Results: benchmarks/results/baron_*.json.
+Settings are those of the preset with fewer steps, and were not tuned on these folds. Results: benchmarks/results/baron_*.json.
 """
 
 from __future__ import annotations

@@ -208,3 +208,20 @@ def test_merging_keeps_pairs():
     batch = packed(5, 30, seed=4)
     mask = torch.arange(len(batch.genes_t)) % 3 == 0
     assert pairs(merge(batch.keep(mask), batch.keep(~mask))) == pairs(batch)
+
+
+@pytest.mark.parametrize("cap", [None, 5])
+def test_asked_shares_are_how_often_a_pair_is_asked(cap):
+    batch = to_log1p(packed(4, 24, seed=3, n_panels=2))
+    masking, draws = Masking(nonzeros=0.3, zeros=0.1, max_queries=cap), 2000
+    pair_t, zero_n = masking.asked_shares(batch)
+    asked = torch.zeros(batch.n, batch.n_genes)
+    for step in range(draws):
+        queries = masking.split(batch, Draw(0, step)).queries
+        asked[queries.sample_t, queries.genes_t.long()] += 1 / draws
+    expected = torch.zeros(batch.n, batch.n_genes)
+    for i in range(batch.n):
+        expected[i, batch.panels[int(batch.panel_n[i])]] = zero_n[i]
+    expected[batch.sample_t, batch.genes_t.long()] = pair_t
+    # With a cap the shares are those of the expected number of questions: somewhat above the mean of the true ones.
+    torch.testing.assert_close(asked, expected, atol=0.05 if cap is None else 0.07, rtol=0)

@@ -144,6 +144,27 @@ class Masking(BaseModel):
             queries = queries.keep(_keep_smallest(u, queries, self.max_queries))
         return Split(shown, hidden, queries, visible, unknown, depth(batch.n, total_n, shown_total_n))
 
+    def asked_shares(self, batch: ExpressionBatch) -> tuple[Tensor, Tensor]:
+        """How often :meth:`split` asks: (t,) the probability of each stored pair, (n,) that of each zero of a sample.
+
+        A cap divides what it lets through equally. Zeros that thinning makes are not foreseen.
+
+        Examples
+        --------
+        >>> import scipy.sparse as sp
+        >>> batch = ExpressionBatch.from_csr(sp.csr_matrix([[3., 0., 1., 0.]]), n_genes=4, unit="counts")
+        >>> [share.tolist() for share in Masking(nonzeros=0.5, zeros=0.25, max_queries=1).asked_shares(batch)]
+        [[0.3333333432674408, 0.3333333432674408], [0.1666666716337204]]
+        """
+        stored_t = (batch.values_t != 0).float()
+        stored_n = _sums(batch, stored_t)
+        sizes = torch.tensor([len(p) for p in batch.panels], device=stored_n.device)
+        zeros = self.zeros if batch.implicit == "zero" else 0.0
+        expected_n = self.nonzeros * stored_n + zeros * (sizes[batch.panel_n] - stored_n)
+        most = math.inf if self.max_queries is None else self.max_queries
+        let_n = (most / expected_n.clamp(min=1e-9)).clamp(max=1.0)
+        return stored_t * self.nonzeros * let_n[batch.sample_t], zeros * let_n
+
     def _thin(self, batch: ExpressionBatch, draw: Draw) -> Tensor:
         """(t,) counts shown: those of the batch, or a binomial thinning of them."""
         values = batch.values_t.clone()

@@ -121,3 +121,10 @@ def test_on_a_gpu(name):
             expected = by_hand(*drawn([3, 1, 5], [2, 6, 1]))
             out = PATHS[name](*drawn([3, 1, 5], [2, 6, 1], device="cuda", dtype=dtype)).float().cpu()
             assert (out - expected).norm() < tolerance * expected.norm(), dtype
+
+
+@pytest.mark.parametrize("path", sorted(PATHS))
+def test_an_empty_batch_gives_nothing(path):
+    """The last short batch of an epoch may leave a process without samples."""
+    nothing, offsets = torch.zeros(0, 2, 4), torch.zeros(1, dtype=torch.long)
+    assert PATHS[path](nothing, nothing, nothing, offsets, offsets).shape == (0, 2, 4)

@@ -55,6 +55,20 @@ def test_folded_centring_equals_dense_centring():
 
 @pytest.mark.parametrize("shape", [(60, 20), (20, 60)])
 @pytest.mark.parametrize("way", ["exact", "randomised"])
+def test_components_with_a_centre_for_each_group(shape, way, monkeypatch):
+    if way == "randomised":
+        monkeypatch.setattr(components, "EXACT_UP_TO", 1)
+    x, rng = sparse_cells(*shape), np.random.default_rng(3)
+    group, centre, scale = rng.integers(0, 3, shape[0]), rng.random((3, shape[1])), 1 + rng.random(shape[1])
+    vectors, values = principal_components(x, centre, scale, 3, group_n=group)
+    dense = x.toarray() / scale - (centre / scale)[group]
+    _, singular, right = np.linalg.svd(dense, full_matrices=False)
+    np.testing.assert_allclose(values, singular[:3] ** 2 / (shape[0] - 1), rtol=1e-4)
+    np.testing.assert_allclose(np.abs((vectors * right[:3].T).sum(0)), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(60, 20), (20, 60)])
+@pytest.mark.parametrize("way", ["exact", "randomised"])
 def test_components_equal_scikit_learn(shape, way, monkeypatch):
     if way == "randomised":
         monkeypatch.setattr(components, "EXACT_UP_TO", 1)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from scipy import sparse
 from sklearn.decomposition import PCA
 
 from exval.nn.factors import Factors
@@ -17,14 +16,10 @@ from packs import batches, packed
 RANK = 4
 
 
-def csr(batch):
-    return sparse.csr_matrix(batch.dense().numpy())
-
-
 @pytest.fixture(scope="module")
 def fitted():
     batch = to_log1p(packed(80, 30, density=0.4, seed=1))
-    return batch, Factors(30, RANK).fit(csr(batch)), PCA(RANK).fit(batch.dense().numpy())
+    return batch, Factors(30, RANK).fit(batch), PCA(RANK).fit(batch.dense().numpy())
 
 
 def test_scores_of_whole_samples_are_those_of_scikit_learn(fitted):
@@ -71,7 +66,7 @@ def test_hidden_values_do_not_leak_into_scores(fitted):
 def test_products_sum_to_the_low_rank_answer(fitted):
     """With as many components as there can be, mean and products give back a training sample."""
     batch = to_log1p(packed(12, 10, density=0.6, seed=3))
-    factors = Factors(10, 10).fit(csr(batch))
+    factors = Factors(10, 10).fit(batch)
     nothing = batch.keep(torch.zeros(len(batch.genes_t), dtype=torch.bool))
     parts = factors.products(factors.scores(batch, nothing), batch)
     assert parts.shape == (len(batch.genes_t), 11)
@@ -81,11 +76,31 @@ def test_products_sum_to_the_low_rank_answer(fitted):
 
 def test_fewer_samples_than_components():
     batch = to_log1p(packed(3, 20, seed=5))
-    factors = Factors(20, 8).fit(csr(batch))
+    factors = Factors(20, 8).fit(batch)
     nothing = batch.keep(torch.zeros(len(batch.genes_t), dtype=torch.bool))
     scores = factors.scores(batch, nothing)
     assert scores.isfinite().all() and (scores[:, 2:] == 0).all()
     assert factors.genes().isfinite().all() and factors.genes().shape == (20, 9)
+
+
+def test_genes_that_were_not_measured_say_nothing():
+    """Like samples, half of them measured with two thirds of the genes: no component tells the halves apart."""
+    batch = to_log1p(packed(400, 30, density=0.5, seed=2, n_panels=2))
+    factors = Factors(30, RANK).fit(batch)
+    dense, panel_n = batch.dense().double(), batch.panel_n
+    measured = torch.zeros(batch.n, 30, dtype=torch.double)
+    for i in range(batch.n):
+        measured[i, batch.panels[int(panel_n[i])]] = 1
+    mean = dense.sum(0) / measured.sum(0)
+    torch.testing.assert_close(factors.mean_g.double(), mean, atol=1e-5, rtol=1e-5)
+    centred = (dense - mean) * measured
+    _, vectors = torch.linalg.eigh(centred.T @ centred)
+    overlap = (vectors.flip(1)[:, :RANK].T @ factors.loadings_gr.double()).diagonal().abs()
+    torch.testing.assert_close(overlap, torch.ones(RANK, dtype=torch.double), atol=1e-4, rtol=0)
+    nothing = batch.keep(torch.zeros(len(batch.genes_t), dtype=torch.bool))
+    scores = factors.scores(batch, nothing)
+    gap = (scores[panel_n == 0].mean(0) - scores[panel_n == 1].mean(0)).abs()
+    assert gap.max() < 0.2, "read as zeros, unmeasured genes put the halves 1.8 standard deviations apart"
 
 
 def test_the_fit_is_saved(fitted):

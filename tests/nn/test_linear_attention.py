@@ -175,3 +175,14 @@ def test_zeros_keep_their_precision_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         half = layer(*args).float()
     assert (half - whole).norm() < 1e-2 * whole.norm()
+
+
+def test_what_is_not_valid_has_no_part_in_the_kernel():
+    """Not even by the shift that keeps exponentials in range: the floor under the features would show it."""
+    torch.manual_seed(0)
+    layer, valid = Performer(8, 2), torch.tensor([[True] * 5 + [False] * 3])
+    x = torch.randn(1, 8, 8)
+    far = x.clone()
+    far[:, 5:] *= 30
+    with torch.no_grad():
+        torch.testing.assert_close(layer(far, valid)[:, :5], layer(x, valid)[:, :5])

@@ -269,3 +269,18 @@ def test_a_log_is_cut_back_to_the_checkpoint_and_forgives_a_torn_line(tmp_path):
     ]
     Log(path).close()
     assert path.read_text() == ""
+
+
+def test_backward_runs_outside_autocast(feed, tmp_path):
+    """Under it the attention to zeros, kept in float32 in the forward pass, would lose its gradient to rounding."""
+    model, seen = EncoderDecoder(ModelConfig(width=8, decoder_width=8), GENES), []
+    model.genes.weight.register_hook(lambda _: seen.append(torch.is_autocast_enabled("cpu")))
+    train(feed, tmp_path, model=model, steps=2, precision="bf16")
+    assert seen == [False, False]
+
+
+def test_validation_keeps_to_micro_batches(feed, tmp_path):
+    model, sizes = EncoderDecoder(ModelConfig(width=8, decoder_width=8), GENES), []
+    model.register_forward_pre_hook(lambda _, args: sizes.append(args[0].visible.n))
+    train(feed, tmp_path, model=model, steps=1, micro_batch=2)
+    assert max(sizes) == 2

@@ -55,6 +55,17 @@ def test_what_is_fitted_sees_training_rows_only():
     assert model.head.bias_g[5] < 7, "log1p(1000 counts of 1000) would be 9.2"
 
 
+def test_the_head_starts_at_the_expected_answer():
+    x_ng = packed(30, 24, seed=1).dense().numpy()
+    store = Store.from_csr(sparse.csr_matrix(x_ng), [f"G{i}" for i in range(24)], unit="counts")
+    config = make_config("xtrimogene", "tiny", {"visibility.nonzeros": 0.4, "visibility.zeros": 0.1})
+    model = tiny_model(factors=3, fitted=False)
+    setup.prepare(model, config, Feed(store, np.arange(30), np.arange(0)))
+    log = to_log1p(store.batch(np.arange(30))).dense().numpy()
+    weight = np.where(log > 0, 0.4, 0.1)
+    np.testing.assert_allclose(model.head.bias_g.detach(), (log * weight).sum(0) / weight.sum(0), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("steps", "epochs", "expected"), [(None, None, 300), (7, None, 7), (None, 2, 8), (None, 0.1, 1), (None, 1.5, 6)]
 )

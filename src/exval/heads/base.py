@@ -27,8 +27,8 @@ class ValueHead(nn.Module):
         super().__init__()
         self.width, self.n_genes = width, n_genes
 
-    def fit(self, genes_t: Tensor, values_t: Tensor) -> ValueHead:
-        """Start from training (gene, value) pairs drawn as the queries will be. Default: nothing."""
+    def fit(self, genes_t: Tensor, values_t: Tensor, weights_t: Tensor | None = None) -> ValueHead:
+        """Start from training (gene, value) pairs, each weighted by how often it will be asked. Default: nothing."""
         return self
 
     def nll(self, parameters, values_q: Tensor) -> Tensor:

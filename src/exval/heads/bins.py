@@ -34,8 +34,8 @@ class BinHead(ValueHead):
         self.register_buffer("edges_k", torch.linspace(0, 8, n_bins)[1:-1].clone())
         self.register_buffer("centres_k", torch.linspace(0, 8, n_bins))
 
-    def fit(self, genes_t: Tensor, values_t: Tensor) -> BinHead:
-        """Borders and centres from the training values."""
+    def fit(self, genes_t: Tensor, values_t: Tensor, weights_t: Tensor | None = None) -> BinHead:
+        """Borders and centres from the training values; weights change neither."""
         nonzero = values_t[values_t != 0].float()
         if len(nonzero):
             self.edges_k.copy_(quantile_edges(nonzero, len(self.centres_k) - 1))

@@ -32,14 +32,17 @@ class Scalar(ValueHead):
         self.out = nn.Linear(width, 1)
         self.bias_g = nn.Parameter(torch.zeros(n_genes)) if gene_bias else None
 
-    def fit(self, genes_t: Tensor, values_t: Tensor) -> Scalar:
+    def fit(self, genes_t: Tensor, values_t: Tensor, weights_t: Tensor | None = None) -> Scalar:
         """Set each gene's number to its mean, so that the untrained model *is* the gene mean. Unseen genes get the
         overall mean."""
         if self.bias_g is not None:
-            total_g = torch.zeros(self.n_genes).index_add_(0, genes_t.long(), values_t.float())
-            count_g = torch.bincount(genes_t.long(), minlength=self.n_genes)
+            weights_t = torch.ones(len(values_t)) if weights_t is None else weights_t
+            weights_t, zeros_g = weights_t.double(), torch.zeros(self.n_genes, dtype=torch.double)
+            total_g = zeros_g.index_add(0, genes_t.long(), values_t.double() * weights_t)
+            weight_g = zeros_g.index_add(0, genes_t.long(), weights_t)
+            overall = total_g.sum() / weight_g.sum().clamp(min=1e-12)
             with torch.no_grad():
-                self.bias_g.copy_(torch.where(count_g > 0, total_g / count_g.clamp(min=1), values_t.float().mean()))
+                self.bias_g.copy_(torch.where(weight_g > 0, total_g / weight_g.clamp(min=1e-12), overall))
                 nn.init.zeros_(self.out.weight)
                 nn.init.zeros_(self.out.bias)
         return self

@@ -9,7 +9,12 @@ EXACT_UP_TO = 4000
 
 
 def principal_components(
-    x_ng: sp.csr_matrix, mean_g: np.ndarray, scale_g: np.ndarray, k: int, seed: int = 0
+    x_ng: sp.csr_matrix,
+    mean_g: np.ndarray,
+    scale_g: np.ndarray,
+    k: int,
+    seed: int = 0,
+    group_n: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Leading eigenvectors and eigenvalues of the covariance of ``(x - mean) / scale``.
 
@@ -22,11 +27,14 @@ def principal_components(
     x_ng
         (n, g) values.
     mean_g, scale_g
-        Centre and scale of each column.
+        Centre and scale of each column; with ``group_n`` the centres are (groups, g).
     k
         How many components, at most ``min(n - 1, g)``.
     seed
         Of the randomised iteration.
+    group_n
+        (n,) which row of ``mean_g`` is a row's centre. A gene that a group did not measure has the centre 0 there: its
+        absent values then say nothing, instead of saying zero.
 
     Returns
     -------
@@ -36,23 +44,28 @@ def principal_components(
     n, g = x_ng.shape
     k = max(1, min(k, g, n - 1 if n > 1 else 1))
     x_ng = x_ng.astype(np.float64)
-    shift_g = mean_g / scale_g
+    shift_mg = np.atleast_2d(mean_g) / scale_g
+    group_n = np.zeros(n, dtype=int) if group_n is None else group_n
+    member_mn = sp.csr_matrix((np.ones(n), (group_n, np.arange(n))), shape=(len(shift_mg), n))
 
     def forward(v_gm: np.ndarray) -> np.ndarray:
-        return np.asarray(x_ng @ (v_gm / scale_g[:, None])) - shift_g @ v_gm
+        return np.asarray(x_ng @ (v_gm / scale_g[:, None])) - (shift_mg @ v_gm)[group_n]
 
     transposed = x_ng.T.tocsr()
 
     def backward(u_nm: np.ndarray) -> np.ndarray:
-        return np.asarray(transposed @ u_nm) / scale_g[:, None] - np.outer(shift_g, u_nm.sum(0))
+        return np.asarray(transposed @ u_nm) / scale_g[:, None] - shift_mg.T @ (member_mn @ u_nm)
 
     if g <= n and g <= EXACT_UP_TO:
         cross = gram(x_ng) / np.outer(scale_g, scale_g)
-        values, vectors = top_eigen(cross - n * np.outer(shift_g, shift_g), k)
+        half = shift_mg.T @ (np.asarray((member_mn @ x_ng).todense()) / scale_g)
+        sizes_m = np.asarray(member_mn.sum(1)).ravel()
+        values, vectors = top_eigen(cross - half - half.T + shift_mg.T @ (sizes_m[:, None] * shift_mg), k)
     elif n <= EXACT_UP_TO:
         scaled = x_ng @ sp.diags_array(1.0 / scale_g)
-        side = np.asarray(scaled @ shift_g)
-        values, left = top_eigen(gram(scaled.T.tocsr()) - side[:, None] - side[None, :] + shift_g @ shift_g, k)
+        side = np.asarray(scaled @ shift_mg.T)[:, group_n]
+        both = (shift_mg @ shift_mg.T)[np.ix_(group_n, group_n)]
+        values, left = top_eigen(gram(scaled.T.tocsr()) - side - side.T + both, k)
         vectors = backward(left) / np.sqrt(np.maximum(values, 1e-12))
     else:
         q, _ = np.linalg.qr(forward(np.random.default_rng(seed).standard_normal((g, k + 16))))

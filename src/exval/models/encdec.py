@@ -5,6 +5,7 @@
   attention to all observed zeros of the sample at the cost of its non-zeros.
 - The *linear* decoder is the published one: every gene of the vocabulary, Performer attention.
 - Two depth tokens (T: total of the target, S: total of what is shown) are always visible.
+- With ``readout``, the sample embedding itself also answers: its product with the gene's vector is added (ours).
 - With ``factors``, scores on the training samples' principal components stand beside them (ours; 0 turns it off).
 """
 
@@ -19,7 +20,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
-from exval.data.batch import offsets_of
+from exval.data.batch import ExpressionBatch, offsets_of
 from exval.encoders import ENCODERS
 from exval.encoders.base import State
 from exval.errors import InputError
@@ -62,6 +63,9 @@ class ModelConfig(BaseModel):
         Parts of the sample embedding, in order: "S", "T", "max", "mean" (scFoundation's four), "factors".
     factors
         Number of principal components handed to the model; 0 for the model as published.
+    readout
+        Whether the sample embedding takes part in every answer. Without it the loss reaches the pooled vectors only by
+        way of single tokens, and they learn little of the sample.
     n_classes
         Number of classes of the label head; 0 for none.
     """
@@ -81,6 +85,7 @@ class ModelConfig(BaseModel):
     head: Part = Part(name="scalar")
     pooling: tuple[Literal["S", "T", "max", "mean", "factors"], ...] = ("S", "T", "max", "mean")
     factors: int = Field(0, ge=0)
+    readout: bool = False
     dropout: float = Field(0.0, ge=0, lt=1)
     n_classes: int = Field(0, ge=0)
 
@@ -170,6 +175,8 @@ class EncoderDecoder(nn.Module):
         self.to_decoder = nn.Linear(d, e)
         make = QueriedDecoder if config.decoder == "queried" else LinearDecoder
         self.decoder = make(config)
+        if config.readout:
+            self.readout = SampleReadout(self.sample_width, d, e)
         self.head = _made(HEADS, config.head, "model.head", e, n_genes)
         self.labels = LabelHead(self.part_widths, config.n_classes) if config.n_classes else None
 
@@ -240,7 +247,28 @@ class EncoderDecoder(nn.Module):
         h_qe = self.decoder(encoded, split, self, path)
         if self.factors is not None:
             h_qe = h_qe + self.answer_factors(self.factors.products(encoded.scores_nr, split.queries))
+        if self.config.readout:
+            h_qe = h_qe + self.readout(h_sample, encoded.gene_gd, split.queries)
         return Output(h_qe, h_sample, self.head(h_qe, split.queries.genes_t.long()), logits_nc)
+
+
+class SampleReadout(nn.Module):
+    """Answers by the product of sample embedding and gene vector: a factor model whose factors are learned.
+
+    Shapes: (n, sample width), (G, d), queries -> (q, e).
+    """
+
+    def __init__(self, sample_width: int, gene_width: int, width: int) -> None:
+        super().__init__()
+        self.norm, self.sample = nn.LayerNorm(sample_width), nn.Linear(sample_width, width)
+        self.gene = nn.Linear(gene_width, width)
+        # Gene vectors start at a size of 0.02; the first products are of a fifth of the size of one.
+        nn.init.normal_(self.gene.weight, std=0.2 / 0.02 / gene_width**0.5)
+
+    def forward(self, h_nd: Tensor, gene_gd: Tensor, queries: ExpressionBatch) -> Tensor:
+        sample_ne = self.sample(self.norm(h_nd))
+        gene_qe = self.gene(gene_gd.index_select(0, queries.genes_t.long()))
+        return gene_qe * sample_ne.index_select(0, queries.sample_t)
 
 
 class QueriedBlock(nn.Module):

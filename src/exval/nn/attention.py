@@ -59,6 +59,9 @@ def varlen(q_thd: Tensor, k_thd: Tensor, v_thd: Tensor, q_n1: Tensor, k_n1: Tens
     """Variable-length flash attention: CUDA, bfloat16 or half."""
     from torch.nn.attention.varlen import varlen_attn
 
+    if len(q_thd) == 0 or len(k_thd) == 0:  # a process may get no sample of a last short batch
+        return q_thd * 0
+
     longest = lambda at: int(at.diff().max())  # noqa: E731
     return varlen_attn(
         q_thd.contiguous(),

@@ -38,20 +38,34 @@ class Factors(nn.Module):
         self.register_buffer("loadings_gr", torch.zeros(n_genes, rank))
         self.register_buffer("sd_r", torch.ones(rank))
 
-    def fit(self, x_ng, seed: int = 0) -> Factors:
+    def fit(self, batch: ExpressionBatch, seed: int = 0) -> Factors:
         """Fit to training samples.
+
+        A gene's mean is that over the samples that measured it, and where it was not measured it adds nothing: with
+        absent read as zero, the components of a store of several panels would tell panels apart, not samples.
 
         Parameters
         ----------
-        x_ng
-            CSR matrix (samples x vocabulary) in log1p(CP10k).
+        batch
+            Samples in log1p(CP10k).
         """
+        from scipy.sparse import csr_matrix
+
         from exval.methods.components import principal_components
 
-        mean_g = np.asarray(x_ng.mean(0)).ravel()
-        rank = min(self.rank, x_ng.shape[0] - 1, x_ng.shape[1])
+        n, g = batch.n, batch.n_genes
+        x_ng = csr_matrix((batch.values_t.numpy(), batch.genes_t.numpy(), batch.offsets_n1.numpy()), shape=(n, g))
+        panel_n = batch.panel_n.numpy()
+        measured_mg = np.zeros((len(batch.panels), g))
+        for i, panel in enumerate(batch.panels):
+            measured_mg[i, panel.numpy()] = 1
+        count_g = np.bincount(panel_n, minlength=len(batch.panels)) @ measured_mg
+        mean_g = np.asarray(x_ng.sum(0, dtype=np.float64)).ravel() / np.maximum(count_g, 1)
+        rank = min(self.rank, n - 1, g)
         if rank >= 1:
-            vectors_gr, variances_r = principal_components(x_ng, mean_g, np.ones(x_ng.shape[1]), rank, seed)
+            vectors_gr, variances_r = principal_components(
+                x_ng, mean_g * measured_mg, np.ones(g), rank, seed, group_n=panel_n
+            )
             self.loadings_gr[:, :rank] = torch.as_tensor(vectors_gr.copy(), dtype=torch.float)
             self.sd_r[:rank] = torch.as_tensor(np.sqrt(variances_r.copy()), dtype=torch.float).clamp(min=1e-3)
         self.mean_g.copy_(torch.as_tensor(mean_g, dtype=torch.float))

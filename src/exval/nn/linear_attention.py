@@ -51,17 +51,21 @@ class Performer(nn.Module):
         m = max(int(self.head_width * math.log(self.head_width)), 1)
         self.register_buffer("directions_md", orthogonal_features(m, self.head_width, seed))
 
-    def features(self, x: Tensor, is_query: bool) -> Tensor:
-        """Positive features; the shift that keeps exp in range cancels in the quotient."""
+    def features(self, x: Tensor, is_query: bool, valid_nl: Tensor | None = None) -> Tensor:
+        """Positive features; the shift that keeps exp in range cancels in the quotient. What is not valid has no part
+        in it."""
         x = x * self.head_width**-0.25
-        projected = x @ self.directions_md.T.to(x.dtype) - x.square().sum(-1, keepdim=True) / 2
+        half = x.square().sum(-1, keepdim=True) / 2
+        if valid_nl is not None:
+            half = half.masked_fill(~valid_nl[:, None, :, None], torch.inf)
+        projected = x @ self.directions_md.T.to(x.dtype) - half
         shift = projected.amax(dim=-1 if is_query else (-1, -2), keepdim=True).detach()
         return torch.exp(projected - shift) + self.floor
 
     def forward(self, x_nld: Tensor, valid_nl: Tensor | None = None) -> Tensor:
         n, length, _ = x_nld.shape
         q, k, v = self.qkv(x_nld).view(n, length, 3, self.heads, self.head_width).permute(2, 0, 3, 1, 4)
-        q, k = self.features(q, True), self.features(k, False)
+        q, k = self.features(q, True), self.features(k, False, valid_nl)
         if valid_nl is not None:
             k = k * valid_nl[:, None, :, None]
         context = k.transpose(-1, -2) @ v

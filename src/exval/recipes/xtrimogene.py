@@ -41,7 +41,8 @@ PRESETS = {
 
 
 def xtrimogene(preset: str = "tiny") -> RunConfig:
-    """exval's version: queried decoder that attends to zeros, factors, gene means as the head's start.
+    """exval's version: queried decoder that attends to zeros, factors, a readout of the sample embedding, gene means as
+    the head's start.
 
     Masking as released (30 % of the non-zeros, 3 % of the zeros), all of it hidden; what differs from the publication
     can be set back one by one, or all at once with the recipe "xtrimogene-published".
@@ -56,7 +57,7 @@ def xtrimogene(preset: str = "tiny") -> RunConfig:
         recipe="xtrimogene",
         preset=preset,
         model=_model(size).model_copy(
-            update={"factors": size.factors, "pooling": ("S", "T", "max", "mean", "factors")}
+            update={"factors": size.factors, "pooling": ("S", "T", "max", "mean", "factors"), "readout": True}
         ),
         visibility=Masking(nonzeros=0.3, zeros=0.03, max_visible=size.tokens, max_queries=size.tokens),
         train=TrainConfig(batch_size=size.batch_size, lr=size.lr, steps=size.steps),

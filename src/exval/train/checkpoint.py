@@ -53,7 +53,6 @@ def save_state(folder: Path, step: int, model: nn.Module, optimiser: torch.optim
     tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
     for i, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{i}.{k}": torch.as_tensor(v) for k, v in state.items()}
-    tensors["rng"] = torch.get_rng_state()
     folder.mkdir(exist_ok=True)
     path = folder / f"step-{step:08d}"
     with atomic_path(path) as temporary:
@@ -72,14 +71,14 @@ def newest_state(folder: Path) -> Path | None:
 
 
 def load_state(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> dict:
-    """Restore model, optimiser and torch's generator; returns what was saved beside them."""
+    """Restore model and optimiser; returns what was saved beside them. No state of a generator is kept: the loop seeds
+    it at every step."""
     try:
         extra = json.loads((path / "state.json").read_text())
         tensors = load_file(path / "state.safetensors")
     except Exception as fault:
         raise InputError(f"{path} is damaged ({fault}); begin the run again with --force") from None
     check_version(extra, path)
-    torch.set_rng_state(tensors.pop("rng"))
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():

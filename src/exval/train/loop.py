@@ -95,10 +95,10 @@ def fit(
             raise InputError(f"batch_size {config.batch_size} is smaller than the {procs.size} processes; raise it")
         model.to(device).train()
         runner = model
+        if config.compile and device.type == "cuda":
+            runner = torch.compile(runner, dynamic=True)
         if procs.size > 1:
-            runner = nn.parallel.DistributedDataParallel(model)
-        elif config.compile and device.type == "cuda":
-            runner = torch.compile(model, dynamic=True)
+            runner = nn.parallel.DistributedDataParallel(runner)
         half = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
         cast = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
         optimiser = make_optimiser(model, config)
@@ -142,8 +142,9 @@ def fit(
                     break
                 for group in optimiser.param_groups:
                     group["lr"] = config.lr_at(step) * group["share"]
+                torch.manual_seed(seed_at(config.seed, step, procs.rank))  # dropout: the same after a resume
                 batch = next(plan)
-                pieces = divide(batch, config.micro_batch or (64 if device.type == "cuda" else batch.n))
+                pieces = divide(batch, most_at_once(config, device))
                 splits = [visibility.split(piece, Draw(config.seed, step)) for piece in pieces]
                 counts = [objective.count(s, b) for s, b in zip(splits, pieces)]
                 # Divided by the count over all processes and micro-batches: the loss does not depend on how it is cut.
@@ -151,9 +152,10 @@ def fit(
                 sums: dict[str, Tensor] = {}
                 for i, (split, piece) in enumerate(zip(splits, pieces)):
                     quiet = runner.no_sync() if procs.size > 1 and i < len(pieces) - 1 else nullcontext()
-                    with quiet, cast:
-                        split, piece = split.to(device), piece.to(device)
-                        score = objective.score(model, runner(split), split, piece)
+                    with quiet:
+                        with cast:  # the forward pass only: backward runs in the types that forward chose
+                            split, piece = split.to(device), piece.to(device)
+                            score = objective.score(model, runner(split), split, piece)
                         # DDP averages over processes; times their number makes it the sum.
                         (score.loss * (objective.weight * procs.size / total)).backward()
                     for name, value in {"loss": score.loss.detach(), **score.parts}.items():
@@ -219,13 +221,14 @@ def evaluate(model, objective, visibility, feed, config, procs: World, device, c
         batch = feed.store.batch(
             piece[len(piece) * procs.rank // procs.size : len(piece) * (procs.rank + 1) // procs.size]
         )
-        split = visibility.split(batch, Draw(config.seed, VALIDATION))
-        total += objective.count(split, batch)
-        with cast:
-            split, batch = split.to(device), batch.to(device)
-            score = objective.score(model, model(split), split, batch)
-        for name, value in {"loss": score.loss, **score.parts}.items():
-            sums[name] = sums.get(name, 0.0) + float(value)
+        for part in divide(batch, most_at_once(config, device)):
+            split = visibility.split(part, Draw(config.seed, VALIDATION))
+            total += objective.count(split, part)
+            with cast:
+                split, part = split.to(device), part.to(device)
+                score = objective.score(model, model(split), split, part)
+            for name, value in {"loss": score.loss, **score.parts}.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
     names = sorted(sums)
     joined = procs.sum(torch.tensor([float(total), *(sums[k] for k in names)], dtype=torch.double, device=device))
     model.train()
@@ -274,6 +277,22 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
         lr=config.lr,
         betas=(0.9, config.beta2),
     )
+
+
+def seed_at(seed: int, step: int, rank: int) -> int:
+    """Of torch's generators: its own for every step and process, so that no state has to be kept.
+
+    Examples
+    --------
+    >>> len({seed_at(s, t, r) for s in range(3) for t in range(3) for r in range(3)})
+    27
+    """
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def most_at_once(config: TrainConfig, device: torch.device) -> int:
+    """Samples per forward pass, in training and in validation."""
+    return config.micro_batch or (64 if device.type == "cuda" else config.batch_size)
 
 
 def divide(batch: ExpressionBatch, size: int) -> list[ExpressionBatch]:

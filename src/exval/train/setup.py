@@ -12,13 +12,11 @@ import exval
 from exval.data.files import atomic_path, refuse_existing, write_json, write_text
 from exval.errors import InputError, OutputError
 from exval.recipes.config import RunConfig
-from exval.rng import Draw
 from exval.train.loop import Feed, Summary
 from exval.visibility import to_log1p
 
 FIT_SAMPLES = 20_000  # for the components
-FIT_START = 2_000  # for the head's start and the borders of bins
-FITTING = -2  # the "step" that keys what is hidden there
+FIT_START = 5_000  # for the head's start and the borders of bins
 
 
 def split_rows(n: int, share: float, seed: int, groups_n=None, strata_n=None) -> tuple[np.ndarray, np.ndarray]:
@@ -54,26 +52,23 @@ def split_rows(n: int, share: float, seed: int, groups_n=None, strata_n=None) ->
 
 def prepare(model, config: RunConfig, feed: Feed) -> None:
     """Fit what is fitted before training, on training samples only: components, bin borders, the head's start."""
-    from scipy.sparse import csr_matrix
-
-    rng = np.random.default_rng(config.train.seed)
-    rows = rng.permutation(feed.train_rows)
+    rows = np.random.default_rng(config.train.seed).permutation(feed.train_rows)
     if model.factors is not None:
-        batch = to_log1p(feed.store.batch(np.sort(rows[:FIT_SAMPLES])))
-        x_ng = csr_matrix(
-            (batch.values_t.numpy(), batch.genes_t.numpy(), batch.offsets_n1.numpy()), shape=(batch.n, batch.n_genes)
+        model.factors.fit(to_log1p(feed.store.batch(np.sort(rows[:FIT_SAMPLES]))), seed=config.train.seed)
+    batch = to_log1p(feed.store.batch(np.sort(rows[:FIT_START])))
+    if len(batch.values_t):
+        model.values.fit(batch.values_t)
+        # Every pair, weighted by how often it will be asked, instead of one draw: the mean of a gene that few samples
+        # express would else be mostly chance.
+        pair_t, zero_n = config.visibility.asked_shares(batch)
+        zero_g = torch.zeros(batch.n_genes).index_add_(0, batch.genes_t.long(), -zero_n[batch.sample_t])
+        for i, panel in enumerate(batch.panels):
+            zero_g[panel] += zero_n[batch.panel_n == i].sum()
+        model.head.fit(
+            torch.cat([batch.genes_t.long(), torch.arange(batch.n_genes)]),
+            torch.cat([batch.values_t, torch.zeros(batch.n_genes)]),
+            torch.cat([pair_t, zero_g.clamp(min=0)]),
         )
-        model.factors.fit(x_ng, seed=config.train.seed)
-    shown, genes, values = [], [], []
-    for piece in np.array_split(rows[:FIT_START], max(len(rows[:FIT_START]) // 250, 1)):
-        split = config.visibility.split(feed.store.batch(piece), Draw(config.train.seed, FITTING))
-        shown.append(split.visible.values_t)
-        genes.append(split.queries.genes_t)
-        values.append(split.queries.values_t)
-    if len(torch.cat(shown)):
-        model.values.fit(torch.cat(shown))
-    if len(torch.cat(values)):
-        model.head.fit(torch.cat(genes), torch.cat(values))
 
 
 def open_folder(out: Path, resume: bool, force: bool) -> bool:

@@ -143,6 +143,8 @@ def finetune(
         part.requires_grad_(False)
     if model.factors is not None:
         model.answer_factors.requires_grad_(False)
+    if model.config.readout:
+        model.readout.requires_grad_(False)
     if first and not continued:
         setup.start_folder(out, parent.genes, both, described, taught=seen[train])
     summary = fit(
