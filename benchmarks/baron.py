@@ -4,7 +4,8 @@
     python benchmarks/baron.py few         # 10 labelled cells of each of the 9 classes with at least 50 cells
 
 Every fold pretrains and fine-tunes on its training cells only. One donor: the figures are optimistic for another one.
-Settings are those of the preset with fewer steps, and were not tuned on these folds. Results: benchmarks/results/baron_*.json.
+Settings are those of the preset with fewer steps, and were not tuned on these folds.
+Results: benchmarks/results/baron_*.json.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def few(seeds: int, steps: int, tune_steps: int) -> dict:
     return {
         "classes": 9,
         "labelled_per_class": 10,
-        "cells_tested": "30 %, another third for each seed",
+        "cells_tested": "a random 30 % for each seed",
         "methods": summary,
     }
 

@@ -91,6 +91,12 @@ class Run:
         """One sentence on how the training went."""
         return self.described.get("verdict", "")
 
+    @property
+    def training_seconds(self) -> float:
+        """CPU-seconds of its training and of that of the run it came from; NaN where they were not noted."""
+        own = self.described.get("training", {}).get("cpu_seconds", float("nan"))
+        return own + (self.described.get("parent_seconds", 0.0) or 0.0)
+
     def lines(self) -> list[str]:
         """A few lines for a person."""
         return [self.summary, f"Run: {self.folder} (report: {self.folder / 'report.html'})"]

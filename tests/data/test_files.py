@@ -123,12 +123,23 @@ def test_a_folder_of_somebody_else_is_never_replaced(tmp_path):
     assert names(home) == ["thesis.txt"] and names(tmp_path) == ["home"]
 
 
+@pytest.mark.parametrize(
+    "text", ['{"model_type": "bert"}', '{"version": "4.1", "architectures": []}', "[]", "7", "not json"]
+)
+def test_a_config_json_does_not_make_a_folder_ours(tmp_path, text):
+    """Every model folder of a hub has one."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(text)
+    with pytest.raises(OutputError, match="exval did not write"):
+        refuse_existing(tmp_path / "model", force=True)
+
+
 def test_folder_is_replaced_as_a_whole(tmp_path):
     out = tmp_path / "store"
     for generation in ("a", "b"):
         with atomic_path(out) as part:
             part.mkdir()
-            (part / "manifest.json").write_text(generation)
+            (part / "manifest.json").write_text('{"format_version": 1, "record_bytes": 3}')
             (part / generation).write_text("")
     assert names(out) == ["b", "manifest.json"] and names(tmp_path) == ["store"]
 

@@ -41,6 +41,13 @@ def test_every_class_is_in_training():
     assert 8 <= len(valid) <= 12
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_of_one_is_in_training(seed):
+    kinds = np.concatenate([np.repeat(["a", "b"], 50), [f"one{i:02}" for i in range(20)]])
+    train, valid = setup.split_rows(120, 0.1, seed, None, kinds)
+    assert set(kinds[train]) == set(kinds) and len(valid)
+
+
 def test_what_is_fitted_sees_training_rows_only():
     x_ng = packed(30, 24, seed=1).dense().numpy()
     x_ng[20:] = 0

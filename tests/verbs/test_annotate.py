@@ -325,7 +325,7 @@ def test_a_report_does_not_replace_a_run_unasked(files, pair):
     known, cells = pair
     (folder / "run").mkdir()
     for name in ("config.json", "model.safetensors"):
-        (folder / "run" / name).write_text("{}")
+        (folder / "run" / name).write_text('{"format_version": 1, "kind": "pretrain"}')
     with pytest.raises(OutputError, match="exists already"):
         annotate_file(new, ref, out=folder / "labels.csv", report=folder / "run", **FAST)
     with pytest.raises(OutputError, match="exists already"):
@@ -347,3 +347,33 @@ def test_a_run_handed_over_competes_like_its_folder(baron_small, tuned_run):
     new = baron_small[:9].copy()
     annotate(new, baron_small, method=RunMethod(str(tuned_run)), folds=2)
     assert new.uns["exval"]["method"] == "tuned" and "as asked" in new.uns["exval"]["verdict"]
+
+
+def shallower(cells, share=0.3):
+    cells = cells.copy()
+    cells.X = cells.X.copy()
+    cells.X.data = np.random.default_rng(0).binomial(cells.X.data.astype(int), share).astype(np.float32)
+    cells.X.eliminate_zeros()
+    return cells
+
+
+def test_an_embedding_does_not_compete_where_others_are_thinned(pair):
+    """It cannot be thinned to the depth of the file: compared at full depth it would win unfairly."""
+    known, new = pair
+    new = shallower(new)
+    for cells in (known, new):
+        cells.obsm["X_some"] = np.asarray(np.log1p(cells.X[:, :40].todense()))
+    annotate(new, known, method="auto,obsm:X_some", folds=2)
+    assert new.uns["exval"]["method"] in ("logreg", "pca-knn")
+    alone = annotate(new, known, method="obsm:X_some", folds=2, key_added="alone", copy=True)
+    record = alone.uns["exval"]
+    assert record["method"] == "obsm:X_some" and "cannot be thinned" in record["verdict"]
+    assert 0 < record["threshold"] <= 1
+
+
+def test_the_verdict_says_that_the_cells_chose(pair):
+    known, new = pair
+    annotate(new, known, method="auto", folds=2)
+    assert "which also chose it" in new.uns["exval"]["verdict"]
+    annotate(new, known, **FAST, key_added="alone")
+    assert "chose" not in new.uns["exval"]["verdict"]

@@ -220,3 +220,28 @@ def test_a_recovery_that_a_control_beats_is_said_to_be_beaten(baron_small):
     value = pooled[pooled.metric == "poisson_deviance"].set_index("method").value
     assert value["noop"] < value["worse"]
     assert any("worse does not beat noop (molecules)" in line for line in result.config["warnings"])
+
+
+def test_a_run_that_was_taught_the_labels_is_marked(baron_small, tuned_run):
+    found = evaluate(baron_small, label="cell_type", method=str(tuned_run), **SMALL)
+    assert "WAS TAUGHT THE LABELS" in found.verdict
+    rows = found.rows[(found.rows.method == "tuned") & (found.rows.fold == -1)]
+    assert rows.split.str.contains("labels taught").all()
+
+
+def test_the_cost_of_a_run_includes_its_training(baron_small, small_run):
+    """Of itself and of the run it came from; without it a pretrained model looks cheap."""
+    from exval.run import Run
+
+    run = Run(small_run)
+    found = evaluate(baron_small, label="cell_type", method=str(small_run), **SMALL)
+    assert run.training_seconds == run.described["training"]["cpu_seconds"] > 0
+    assert found.extras["cost"].set_index("method").seconds["run"] > run.training_seconds
+    again = evaluate(baron_small, task="recover", method=str(small_run), folds=2)
+    assert again.extras["cost"].set_index("method").seconds["run"] > run.training_seconds
+
+
+def test_what_an_embedding_cost_is_unknown(baron_small):
+    baron_small.obsm["X_some"] = np.asarray(baron_small.X[:, :9].todense())
+    found = evaluate(baron_small, label="cell_type", method="obsm:X_some", **SMALL)
+    assert "the cost" not in found.verdict and np.isnan(found.extras["cost"].set_index("method").seconds["obsm:X_some"])

@@ -200,3 +200,12 @@ def test_as_published(baron_small, tmp_path):
         baron_small, recipe="xtrimogene-published", out=tmp_path / "run", steps=2, overrides={"model.width": 8}
     )
     assert run.config.model.decoder == "linear" and run.described["training"]["steps"] == 2
+
+
+def test_a_damaged_store_is_not_trained_on(baron_small, tmp_path):
+    exval.build_store([baron_small], tmp_path / "store")
+    path = tmp_path / "store" / "pairs.bin"
+    path.write_bytes(bytes(64) + path.read_bytes()[64:])
+    with pytest.raises(InputError, match="checksum of pairs.bin differs"):
+        pretrain(str(tmp_path / "store"), out=tmp_path / "run", steps=1)
+    assert not (tmp_path / "run").exists()

@@ -20,10 +20,11 @@ from typing import Any
 
 from exval.errors import OutputError
 
-__all__ = ["atomic_path", "check_writable", "refuse_existing", "write_bytes", "write_json", "write_text"]
+__all__ = ["atomic_path", "check_writable", "is_ours", "refuse_existing", "write_bytes", "write_json", "write_text"]
 
-#: A folder with one of these was written by exval and may be replaced under ``force``; any other one never is.
-MARKERS = ("manifest.json", "config.json")
+#: Files that mark a folder as written by exval, and fields that only exval's have: other programs write files of the
+#: same names (every model folder of a hub has a config.json).
+MARKERS = {"manifest.json": {"format_version", "record_bytes"}, "config.json": {"verdict", "kind", "config_hash"}}
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -98,9 +99,19 @@ def refuse_existing(path: str | os.PathLike, force: bool = False) -> Path:
         return path
     if not force:
         raise OutputError(f"{path} exists already; choose another name, or pass --force (force=True) to replace it")
-    if path.is_dir() and any(path.iterdir()) and not any((path / marker).is_file() for marker in MARKERS):
+    if path.is_dir() and any(path.iterdir()) and not is_ours(path):
         raise OutputError(f"{path} is a folder that exval did not write; it is not replaced even with --force")
     return path
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether exval wrote a folder: only then may it be replaced under ``force``."""
+    for name, fields in MARKERS.items():
+        with suppress(OSError, ValueError):
+            found = json.loads((folder / name).read_text(encoding="utf-8"))
+            if isinstance(found, dict) and {"version", "format_version"} & set(found) and fields & set(found):
+                return True
+    return False
 
 
 @contextmanager

@@ -84,6 +84,11 @@ class Method(BaseEstimator):
         """The verbs of this object."""
         return verbs(type(self))
 
+    @property
+    def spent_seconds(self) -> float:
+        """CPU-seconds spent before ``fit`` (the training of a run), which belong to the cost; NaN where unknown."""
+        return 0.0
+
     def fit(self, adata: AnnData, label: str | None = None) -> Method:
         raise TypeError(f"{type(self).__name__} has to define fit")
 

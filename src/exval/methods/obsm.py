@@ -39,6 +39,10 @@ class ObsmEmbedding(Method):
     def title(self) -> str:
         return f"obsm:{self.key}"
 
+    @property
+    def spent_seconds(self) -> float:
+        return float("nan")
+
     def fit(self, adata, label=None):
         self.n_features_ = self.embed(adata).shape[1]
         return self

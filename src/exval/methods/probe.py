@@ -78,6 +78,10 @@ class Probe(Method):
     def title(self) -> str:
         return self.embedder.title
 
+    @property
+    def spent_seconds(self) -> float:
+        return self.embedder.spent_seconds
+
     def fit(self, adata, label=None):
         self.embedder_ = self.embedder.fit(adata)
         self.probe_ = LogisticProbe(self.strength).fit(self.embedder_.embed(adata), adata, label)

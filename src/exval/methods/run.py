@@ -60,6 +60,10 @@ class RunMethod(Method):
     def provides(self) -> tuple[str, ...]:
         return ("embed", "predict") if self.run.classes is not None else ("embed", "impute")
 
+    @property
+    def spent_seconds(self) -> float:
+        return self.run.training_seconds
+
     def fit(self, adata, label=None) -> RunMethod:
         """Check the classes of a fine-tuned run.
 

@@ -67,9 +67,7 @@ def evaluate_annotation(
     if not titles:
         raise InputError("no method could be scored: " + "; ".join(f"{k}: {v}" for k, v in found.failed.items()))
     common = common_rows(found.predictions)
-    cost = found.costs.groupby("method", sort=False).agg(
-        seconds=("seconds", "sum"), peak_mb=("peak_mb", "max"), parameters=("parameters", "last")
-    )
+    cost = found.cost()
     rows: list[dict] = []
     for title in titles:
         table, head = found.of(title), _head(title, found, splits, cost)
@@ -84,9 +82,9 @@ def evaluate_annotation(
             {**_head(name, found, splits, cost), "metric": "difference:macro_f1", "value": gap.value, "lo": gap.lo,
              "hi": gap.hi, "n": gap.n_units, "note": f"against {other}"}
         )  # fmt: skip
-        ratio = None if "obsm:" in name + other else cost.seconds[name] / max(cost.seconds[other], 1e-9)
+        ratio = cost.seconds[name] / max(cost.seconds[other], 1e-9)
         sentences.append(in_words(name, other, gap, unit=splits.unit, cost_ratio=ratio,
-                                  caution=caution(splits, name, found.seen)))  # fmt: skip
+                                  caution=caution(splits, name, found.seen, found.taught)))  # fmt: skip
     rows += [
         {"method": title, "split": splits.name, "status": "failed", "metric": "macro_f1", "value": np.nan, "note": why}
         for title, why in found.failed.items()
@@ -143,14 +141,15 @@ def difference(found: OutOfFold, name: str, other: str, common: np.ndarray, spli
 
 
 def _head(title: str, found: OutOfFold, splits: Splits, cost: pd.DataFrame) -> dict[str, Any]:
-    seen = found.seen.get(title, 0)
+    seen, taught = found.seen.get(title, 0), found.taught.get(title, 0)
+    note = f"{seen} of the test cells were seen in pretraining" if seen else ""
     return {
         "method": title,
-        "split": splits.name + (", seen in pretraining" if seen else ""),
+        "split": splits.name + (", labels taught" if taught else ", seen in pretraining" if seen else ""),
         "unit": splits.unit,
         "seconds": cost.seconds[title],
         "peak_mb": cost.peak_mb[title],
-        "note": f"{seen} of the test cells were seen in pretraining" if seen else "",
+        "note": f"the labels of {taught} of the test cells were taught" if taught else note,
     }
 
 
@@ -228,7 +227,11 @@ def _warnings(found: OutOfFold, ranked: pd.Series, splits: Splits) -> list[str]:
             "may profit from it."
         )
     for title, count in found.seen.items():
-        if count:
+        if found.taught.get(title):
+            lines.append(
+                f"{title} was taught the labels of {found.taught[title]} test cells: its figures are worthless."
+            )
+        elif count:
             lines.append(
                 f"{title} saw {count} of the test cells in pretraining: its figures are not those of new cells."
             )

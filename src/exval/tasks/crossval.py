@@ -41,12 +41,26 @@ class OutOfFold:
         Method -> one line on why.
     seen
         Method -> number of test cells that its pretraining had seen.
+    taught
+        Method -> number of test cells whose labels it was taught.
+    spent
+        Method -> CPU-seconds spent before (the training of a run); NaN where unknown.
     """
 
     predictions: pd.DataFrame
     costs: pd.DataFrame
     failed: dict[str, str] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
+    taught: dict[str, int] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def cost(self) -> pd.DataFrame:
+        """``seconds`` over all folds and of what was spent before, ``peak_mb`` and ``parameters`` of each method."""
+        table = self.costs.groupby("method", sort=False).agg(
+            seconds=("seconds", "sum"), peak_mb=("peak_mb", "max"), parameters=("parameters", "last")
+        )
+        table["seconds"] += pd.Series(self.spent, dtype=float).reindex(table.index).to_numpy()
+        return table
 
     def of(self, title: str) -> pd.DataFrame:
         """The predictions of one method."""
@@ -81,6 +95,7 @@ def out_of_fold(
     costs: list[dict] = []
     failed: dict[str, str] = {}
     seen: dict[str, int] = {}
+    taught: dict[str, int] = {}
     jobs = [(fold, method) for fold in splits.folds for method in methods]
     training: tuple[Fold | None, AnnData | None, AnnData | None] = (None, None, None)
     for fold, method in track(jobs, "Cross-validating", total=len(jobs)):
@@ -121,6 +136,7 @@ def out_of_fold(
              "parameters": fitted.n_parameters()}
         )  # fmt: skip
         seen[title] = seen.get(title, 0) + seen_cells(method, test)
+        taught[title] = taught.get(title, 0) + seen_cells(method, test, "taught")
     columns = ["sample", "truth", "prediction", "score", "method", "fold", "seed", "group", "row"]
     predictions = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     predictions = predictions[~predictions.method.isin(list(failed))]
@@ -129,7 +145,9 @@ def out_of_fold(
         ["method", "seed", "row"], key=lambda c: c.map(order) if c.name == "method" else c
     )
     cost_columns = ["method", "fold", "seed", "seconds", "peak_mb", "parameters"]
-    return OutOfFold(predictions.reset_index(drop=True), pd.DataFrame(costs, columns=cost_columns), failed, seen)
+    costs = pd.DataFrame(costs, columns=cost_columns)
+    spent = {method.title: method.spent_seconds for method in methods if method.title not in failed}
+    return OutOfFold(predictions.reset_index(drop=True), costs, failed, seen, taught, spent)
 
 
 def checked(proba: pd.DataFrame, title: str) -> pd.DataFrame:
@@ -141,22 +159,27 @@ def checked(proba: pd.DataFrame, title: str) -> pd.DataFrame:
     return proba
 
 
-def caution(splits: Splits, name: str, seen: dict[str, int]) -> str:
-    """What the verdict on a method has to say in brackets: a split that shares donors, test cells seen in training.
+def caution(splits: Splits, name: str, seen: dict[str, int], taught: dict[str, int] | None = None) -> str:
+    """What the verdict on a method has to say in brackets: a split that shares donors, test cells seen in training,
+    test cells whose labels were taught.
 
     Examples
     --------
     >>> caution(Splits("donor", [], np.array(["a"])), "run", {"run": 3})
     'run has seen test cells in training'
     """
-    return "; ".join(
-        filter(None, [splits.caution, f"{name} has seen test cells in training" if seen.get(name) else ""])
-    )
+    told = ""
+    if seen.get(name):
+        told = f"{name} has seen test cells in training"
+    if taught and taught.get(name):
+        told = f"{name} WAS TAUGHT THE LABELS of {taught[name]} test cells, so this says nothing of new cells"
+    return "; ".join(filter(None, [splits.caution, told]))
 
 
-def seen_cells(method: Method, adata: AnnData) -> int:
-    """How many of the cells a pretrained method has seen; 0 for methods that keep no record."""
+def seen_cells(method: Method, adata: AnnData, what: str = "seen") -> int:
+    """How many of the cells a pretrained method has seen, or was ``taught`` the labels of; 0 for methods that keep no
+    record."""
     method = method.embedder if isinstance(method, Probe) else method
-    ask = getattr(method, "seen", None)
+    ask = getattr(method, what, None)
     mask = ask(adata) if callable(ask) else None
     return 0 if mask is None else int(np.sum(mask))

@@ -186,7 +186,11 @@ def choose_method(
         adata.n_obs, labels_n=adata.obs[label].to_numpy(object), groups_n=groups_n, name=split_by or "group",
         folds=folds, seed=seed, min_cells=folds,
     )  # fmt: skip
-    return choose(adata, label, methods, splits, setting.thin, insist)
+    barred = {}
+    if setting.thin.ratio < 1:
+        why = f"the file has {setting.thin.ratio:.2f} of the reference's depth, to which an embedding cannot be thinned"
+        barred = {m.title: why for m in methods if isinstance(m, ObsmEmbedding)}
+    return choose(adata, label, methods, splits, setting.thin, insist, barred)
 
 
 def check_embeddings(setting: Setting, methods: list[Method]) -> None:

@@ -121,6 +121,7 @@ def evaluate_recovery(
     cost = pd.DataFrame(costs).groupby("method", sort=False).agg(
         seconds=("seconds", "sum"), peak_mb=("peak_mb", "max"), parameters=("parameters", "last")
     )  # fmt: skip
+    cost["seconds"] += pd.Series({m.title: m.spent_seconds for m in methods}, dtype=float).reindex(cost.index)
     rows = [row for title in titles for row in _rows(table, title, splits, cost, seen.get(title, 0))]
     sentences = []
     contests = _contests(titles, arms)

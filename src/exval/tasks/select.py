@@ -14,13 +14,12 @@ from exval.methods.base import Method
 from exval.tasks.annotate import common_rows, difference, ranking
 from exval.tasks.crossval import OutOfFold, caution, out_of_fold
 from exval.tasks.splits import Splits
+from exval.tasks.unknown import unsure_below
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from exval.tasks.sharing import Thinner
-
-UNSURE_QUANTILE = 0.05
 
 
 @dataclass
@@ -55,8 +54,7 @@ class Choice:
         if self.own_threshold is not None and title in (None, self.method.title):
             return self.own_threshold
         table = self.found.of(title or self.method.title)
-        right = table.score[table.truth.astype(str) == table.prediction.astype(str)]
-        return float(np.quantile(right, UNSURE_QUANTILE)) if len(right) else float(table.score.max())
+        return unsure_below(table.score[table.truth.astype(str) == table.prediction.astype(str)].to_numpy())
 
 
 def choose(
@@ -66,6 +64,7 @@ def choose(
     splits: Splits,
     thin: Thinner | None = None,
     insist: str | None = None,
+    barred: dict[str, str] | None = None,
 ) -> Choice:
     """Cross-validate the candidates and take the best by macro-F1, or the cheapest of those that tie with it.
 
@@ -83,6 +82,8 @@ def choose(
         See :func:`exval.tasks.crossval.out_of_fold`.
     insist
         Title of a method that the user named and nothing else. It is used even if it cannot be compared.
+    barred
+        Title -> why this method cannot be compared.
 
     Raises
     ------
@@ -95,14 +96,17 @@ def choose(
     comparison, and used only if the user insisted.
     """
     taught = {m.title: int(m.taught(adata).sum()) for m in methods if hasattr(m, "taught")}
-    barred = {m.title: m for m in methods if taught.get(m.title)}
+    reasons = {
+        k: f"it was taught the labels of {v} of the {adata.n_obs} reference cells" for k, v in taught.items() if v
+    } | (barred or {})
+    barred = {m.title: m for m in methods if m.title in reasons}
     found = out_of_fold(adata, label, [m for m in methods if m.title not in barred], splits, thin)
     usable = [m for m in methods if m.title not in found.failed and m.title not in barred]
     if not usable:
         raise InputError("no method could be compared: " + "; ".join(f"{k}: {v}" for k, v in found.failed.items()))
     common = common_rows(found.predictions)
     ranked = ranking(found, [m.title for m in usable], common)
-    seconds = found.costs.groupby("method").seconds.sum()
+    seconds = found.cost().seconds
     best = ranked.index[0]
     rows, level = [], [best]
     for name, value in ranked.items():
@@ -113,25 +117,27 @@ def choose(
             if row["why"] == "tie":
                 level.append(name)
         rows.append(row)
-    chosen = min(level, key=lambda name: seconds[name])
+    chosen = min(level, key=lambda name: seconds[name] if seconds[name] == seconds[name] else np.inf)
     rows += [{"method": k, "macro_f1": np.nan, "lo": np.nan, "hi": np.nan, "seconds": np.nan, "why": f"failed: {v}"}
              for k, v in found.failed.items()]  # fmt: skip
     rows += [{"method": k, "macro_f1": np.nan, "lo": np.nan, "hi": np.nan, "seconds": np.nan,
-              "why": f"not compared: it was taught the labels of {taught[k]} of these {adata.n_obs} cells"}
-             for k in barred]  # fmt: skip
+              "why": f"not compared: {reasons[k]}"} for k in barred]  # fmt: skip
     table = pd.DataFrame(rows)
     if insist in barred:
         table["chosen"] = table.method == insist
-        threshold, note = _unheld(barred[insist], adata, label, thin)
+        if taught.get(insist):
+            threshold, note = _unheld(barred[insist], adata, label, thin)
+        else:
+            threshold, note = _at_full_depth(barred[insist], adata, label, splits)
         why = (
-            f"{insist}, as asked: it was taught the labels of {taught[insist]} of the {adata.n_obs} reference cells, "
-            f"so it cannot be compared on them ({note}); the best of the others, {best}: macro-F1 "
-            f"{ranked.iloc[0]:.3f}."
+            f"{insist}, as asked: {reasons[insist]}, so it cannot be compared on them ({note}); the best of the "
+            f"others, {best}: macro-F1 {ranked.iloc[0]:.3f}."
         )
         return Choice(barred[insist], why, table, found, splits, threshold)
     table["chosen"] = table.method == chosen
     where = f"held-out {splits.name} of the reference" if splits.groups_n is not None else "held-out reference cells"
     why = f"{chosen}: macro-F1 {ranked[chosen]:.3f} on {where}"
+    why += ", which also chose it" if len(ranked) > 1 else ""
     others = [name for name in ranked.index if name != chosen]
     if others:
         gap = difference(found, chosen, others[0], common, splits)
@@ -143,6 +149,12 @@ def choose(
     else:
         why += f" ({splits.caution})." if splits.caution else "."
     return Choice(next(m for m in usable if m.title == chosen), why, table, found, splits)
+
+
+def _at_full_depth(method: Method, adata: AnnData, label: str, splits: Splits) -> tuple[float, str]:
+    """Threshold and score of an embedding on held-out cells as deep as they are: it cannot be thinned."""
+    alone = choose(adata, label, [method], splits)
+    return alone.threshold(), f"macro-F1 {alone.table.macro_f1[0]:.3f} on cells as deep as they are"
 
 
 def _unheld(run: Method, adata: AnnData, label: str, thin: Thinner | None) -> tuple[float, str]:
@@ -157,6 +169,6 @@ def _unheld(run: Method, adata: AnnData, label: str, thin: Thinner | None) -> tu
     right = np.asarray(proba.columns)[proba.to_numpy().argmax(1)] == truth
     score_n = proba.to_numpy().max(1)[right]
     return (
-        float(np.quantile(score_n, UNSURE_QUANTILE)) if len(score_n) else 1.0,
+        unsure_below(score_n),
         f"accuracy {right.mean():.3f} on the {len(truth)} that decided when to stop, which is optimistic",
     )

@@ -177,13 +177,3 @@ def _pieces(y: np.ndarray, groups_n: np.ndarray | None, keep: np.ndarray, n_fold
         return [(np.flatnonzero(groups != g), np.flatnonzero(groups == g)) for g in range(n_folds)]
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     return [(train, test) for train, test in splitter.split(y, y, groups) if len(test)]
-
-
-def column_of(obs: pd.DataFrame, name: str | None) -> np.ndarray | None:
-    """(n,) values of a column of obs as objects; None for None; an ``InputError`` lists what there is."""
-    if name is None:
-        return None
-    if name not in obs:
-        there = ", ".join(map(str, obs.columns[:20])) or "none"
-        raise InputError(f"no column {name!r} in obs; there are: {there}")
-    return obs[name].astype(object).to_numpy()

@@ -28,9 +28,7 @@ def summarise(
     found, splits, label, seed = choice.found, choice.splits, config["label"], config["seed"]
     titles = compared(choice)
     common = common_rows(found.predictions)
-    cost = found.costs.groupby("method", sort=False).agg(
-        seconds=("seconds", "sum"), peak_mb=("peak_mb", "max"), parameters=("parameters", "last")
-    )
+    cost = found.cost()
     extras = extras_of(found, titles, cost, splits, common)
     extras["selection"] = choice.table
     warnings = [*query.warnings, *(f"reference: {line}" for line in ref.warnings), *setting.notes]
@@ -110,10 +108,7 @@ def _unknown(setting: Setting, choice: Choice, label: str, titles: list[str], se
 
     cheap = [t for t in [choice.method.title, *titles] if t in CHEAP] or [choice.method.title]
     method = choice.method if cheap[0] == choice.method.title else resolve(cheap[0])
-    score_n = choice.found.of(cheap[0]).score.to_numpy()
-    return leave_one_type_out(
-        setting.reference, label, method, choice.threshold(cheap[0]), score_n, thin=setting.thin, seed=seed
-    )
+    return leave_one_type_out(setting.reference, label, method, thin=setting.thin, seed=seed)
 
 
 def _seen(choice: Choice, setting: Setting) -> list[str]:

@@ -41,10 +41,12 @@ def split_rows(n: int, share: float, seed: int, groups_n=None, strata_n=None) ->
         return rows[~mask], rows[mask]
     order = rng.permutation(n)
     if strata_n is not None:  # every 1/share-th of each class, so that a rare one is not left out of training
-        order = order[np.argsort(np.asarray(strata_n)[order], kind="stable")]
+        _, class_n, size_c = np.unique(np.asarray(strata_n), return_inverse=True, return_counts=True)
+        order = order[np.argsort(class_n[order], kind="stable")]
         every = max(round(1 / share), 2)
         mask = np.zeros(n, bool)
         mask[order[every // 2 :: every]] = True
+        mask &= size_c[class_n] > 1
         return rows[~mask], rows[mask]
     held = order[: max(1, round(share * n))]
     return np.setdiff1d(rows, held), np.sort(held)

@@ -97,6 +97,8 @@ def finetune(
         groups = labels_of(source.obs, split_by).reindex(names.index)
         if groups.isna().any():
             raise InputError(f"{int(groups.isna().sum())} labelled samples have no {split_by}; fill them in first")
+        if groups.nunique() < 2:
+            raise InputError(f"column {split_by!r} has one value only, so none of it can be held out; leave it out")
     classes, code_m = np.unique(names.astype(str).to_numpy(), return_inverse=True)
     if len(classes) < 2:
         raise InputError(f"{label!r} has only the class {classes[0]!r}; two or more are needed to tell them apart")
@@ -126,6 +128,7 @@ def finetune(
         label=label,
         split_by=split_by,
         parent=str(parent.folder),
+        parent_seconds=parent.training_seconds,
     )
     both = np.concatenate([seen, parent.seen_hashes])
     if continued:

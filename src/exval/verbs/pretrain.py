@@ -132,6 +132,8 @@ def open_store(data: Any, out: Path, layer, unit, species, orientation=None):
         return many[0], "store", _species(many[0]), []
     if len(many) == 1 and isinstance(many[0], str | PathLike) and (Path(many[0]) / "manifest.json").exists():
         store = Store.open(many[0])
+        if setup.is_first():
+            store.verify()
         return store, Path(many[0]).name, _species(store), []
     sources = [open_source(one, layer=layer, unit=unit, species=species, orientation=orientation) for one in many]
     kinds = sorted({s.genes.species for s in sources})
