@@ -6,12 +6,13 @@
 Parts
 -----
 encoder     an encoder over 2,000 expressed genes against the same encoder over all 19,264 (width 128: forward and
-            backward; width 768: forward), and what the FLOPs predict
+            backward; width 768: forward), what the FLOPs predict, and how fast attention and the rest run
 decoders    whole models at 3 % and 10 % density: faithful against queried against the default recipe
 shape100m   the 100M shape, forward, timed and not trained; of the dense models one layer is timed and multiplied
 tiny        a training step of the default preset on real cells (Baron), mean over a batch
 
-One thread. A ratio is of two figures from the same run; each is the least of several repeats.
+One thread. A ratio is of two figures from the same run; each is the least of several repeats after a warm-up (dense
+encoders: of two; the 100M shape: one pass, since a cell takes minutes).
 Results: benchmarks/results/cost.json.
 """
 
@@ -32,6 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from exval.data.batch import ExpressionBatch
 from exval.models.encdec import EncoderDecoder, ModelConfig
+from exval.nn.attention import attend
 from exval.nn.blocks import EncoderBlock
 from exval.nn.linear_attention import PerformerBlock
 from exval.recipes import make_config
@@ -65,14 +67,14 @@ COUNTED = {
 
 
 def measure(work: Callable[[], object], repeats: int = 3) -> dict[str, float]:
-    """Least CPU-seconds of some repeats, and GFLOP counted in one more."""
+    """Least CPU-seconds of some repeats, and GFLOP counted in one more, which comes first and warms up."""
     seconds = []
+    with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
+        work()
     for _ in range(repeats):
         began = time.process_time()
         work()
         seconds.append(time.process_time() - began)
-    with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
-        work()
     return {"cpu_seconds": min(seconds), "gflop": counter.get_total_flops() / 1e9}
 
 
@@ -111,17 +113,38 @@ def step(model: EncoderDecoder, split, train: bool) -> Callable[[], object]:
     return work if train else torch.no_grad()(work)
 
 
+def rates(
+    whole: dict[str, float], length: int, heads: int, d_head: int, layers: int, offsets: torch.Tensor, train: bool
+) -> dict[str, float]:
+    """GFLOP per CPU-second of attention alone, and of all the rest of an encoder."""
+    q, k, v = (torch.randn(length, heads, d_head, requires_grad=train) for _ in range(3))
+
+    def work():
+        out = attend(q, k, v, offsets)
+        if train:
+            out.square().mean().backward()
+
+    alone = measure(work if train else torch.no_grad()(work), 2 if length < 5_000 else 1)
+    left = whole["cpu_seconds"] - layers * alone["cpu_seconds"]
+    return {
+        "attention_share_of_gflop": layers * alone["gflop"] / whole["gflop"],
+        "attention_gflop_per_second": alone["gflop"] / alone["cpu_seconds"],
+        "rest_gflop_per_second": (whole["gflop"] - layers * alone["gflop"]) / left,
+    }
+
+
 def encoder() -> dict:
     """Sparse against dense, one encoder."""
     found = {}
     for width, heads, train in ((128, 2, True), (768, 12, False)):
         blocks = nn.ModuleList(EncoderBlock(width, heads) for _ in range(2))
         figures = {}
-        for name, length, repeats in (("sparse", 2_000, 5), ("dense", GENES, 1)):
-            x = torch.randn(length, width)
-            figures[name] = measure(stack(blocks, x, train, torch.tensor([0, length])), repeats)
+        for name, length, repeats in (("sparse", 2_000, 5), ("dense", GENES, 2)):
+            x, offsets = torch.randn(length, width), torch.tensor([0, length])
+            figures[name] = measure(stack(blocks, x, train, offsets), repeats)
+            figures[name] |= rates(figures[name], length, heads, width // heads, 2, offsets, train)
         linear = nn.ModuleList(PerformerBlock(width, heads) for _ in range(2))
-        figures["dense linear"] = measure(stack(linear, torch.randn(1, GENES, width), train), 1)
+        figures["dense linear"] = measure(stack(linear, torch.randn(1, GENES, width), train), 2)
         dense, sparse = figures["dense"], figures["sparse"]
         found[f"width {width}, {'train' if train else 'forward'}"] = {
             **figures,
@@ -146,7 +169,7 @@ def decoders() -> dict:
             for name, changes in (
                 ("faithful", {"decoder": "linear"}),
                 ("queried", {}),
-                ("exval", {"factors": 32, "pooling": ("S", "T", "max", "mean", "factors")}),
+                ("exval", {"factors": 32, "readout": True, "pooling": ("S", "T", "max", "mean", "factors")}),
             ):
                 model = EncoderDecoder(config.model_copy(update=changes), GENES)
                 figure = measure(step(model, split, train), 3)
@@ -174,7 +197,7 @@ def shape100m() -> dict:
         for density in (0.03, 0.10):
             split = Masking().split(cells(1, density), Draw(0))
             for name, changes in (
-                ("faithful", {"decoder": "linear", "factors": 0, "pooling": ("S", "T")}),
+                ("faithful", {"decoder": "linear", "factors": 0, "readout": False, "pooling": ("S", "T")}),
                 ("exval", {}),
             ):
                 model = EncoderDecoder(size.model_copy(update=changes), GENES).eval()

@@ -245,3 +245,12 @@ def test_what_an_embedding_cost_is_unknown(baron_small):
     baron_small.obsm["X_some"] = np.asarray(baron_small.X[:, :9].todense())
     found = evaluate(baron_small, label="cell_type", method="obsm:X_some", **SMALL)
     assert "the cost" not in found.verdict and np.isnan(found.extras["cost"].set_index("method").seconds["obsm:X_some"])
+
+
+def test_where_seen_cells_would_not_be_recognised_it_is_said(baron_small, small_run):
+    asked = {"label": "cell_type", "method": str(small_run), **SMALL}
+    whole = evaluate(baron_small, **asked)
+    assert "has seen test cells" in whole.verdict
+    assert not any("cannot be told" in line for line in whole.config["warnings"])
+    fewer = evaluate(baron_small[:, :250].copy(), **asked)
+    assert any("whether run saw these cells in training cannot be told" in line for line in fewer.config["warnings"])

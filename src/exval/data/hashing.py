@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from scipy import sparse
 
-__all__ = ["content_hash", "gene_hash"]
+__all__ = ["content_hash", "gene_hash", "hashes_of", "panel_mark"]
 
 _STEP, _M1, _M2 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -90,6 +90,17 @@ def hashes_of(adata) -> np.ndarray:
     known = adata.var["recognised"].to_numpy() if "recognised" in adata.var else np.ones(len(names), bool)
     x_ng = adata.layers.get("counts", adata.X).tocsr()
     return content_hash(x_ng if known.all() else x_ng[:, known], names[known])
+
+
+def panel_mark(names) -> str:
+    """A mark of a set of genes, in whatever order: samples are recognised only over the genes they were hashed on.
+
+    Examples
+    --------
+    >>> panel_mark(["INS", "GCG"]) == panel_mark(["GCG", "INS"]) != panel_mark(["INS"])
+    True
+    """
+    return blake2b("\n".join(sorted(map(str, names))).encode(), digest_size=8).hexdigest()
 
 
 def _mix(x: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from exval.data.hashing import hashes_of
+from exval.data.hashing import hashes_of, panel_mark
 from exval.errors import InputError
 from exval.methods.base import Card, Method, labels_of
 
@@ -100,6 +100,13 @@ class RunMethod(Method):
     def seen(self, adata) -> np.ndarray:
         """(n,) true for samples that the run was trained on, by content."""
         return np.isin(hashes_of(adata), self.run.seen_hashes)
+
+    def recognises(self, adata) -> bool:
+        """Whether samples seen in training would be found: over other genes or in another unit they would not."""
+        unit = "counts" if "counts" in adata.layers else "log1p"
+        known = adata.var_names[adata.var["recognised"]] if "recognised" in adata.var else adata.var_names
+        same_unit = (self.run.described.get("unit") == "counts") == (unit == "counts")
+        return same_unit and panel_mark(known) in self.run.described.get("panels", [])
 
     def taught(self, adata) -> np.ndarray:
         """(n,) true for samples whose labels the run was taught: it cannot be scored on them."""

@@ -20,7 +20,7 @@ from exval.metrics.classification import (
     per_class,
     reliability,
 )
-from exval.tasks.crossval import OutOfFold, caution, out_of_fold
+from exval.tasks.crossval import OutOfFold, blind_spots, caution, out_of_fold
 from exval.tasks.splits import Splits
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def evaluate_annotation(
     ]
     shared = {"task": "annotate", "data": data, "seed": config.get("seed", 0), "config_hash": config_hash(config)}
     warnings = list(config.get("warnings", [])) + _warnings(found, ranked, splits)
+    warnings += blind_spots(methods, adata, found.seen)
     return Results(
         make_rows(rows, **shared),
         found.predictions.drop(columns="row"),

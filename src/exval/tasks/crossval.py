@@ -176,6 +176,16 @@ def caution(splits: Splits, name: str, seen: dict[str, int], taught: dict[str, i
     return "; ".join(filter(None, [splits.caution, told]))
 
 
+def blind_spots(methods: list[Method], adata: AnnData, seen: dict[str, int]) -> list[str]:
+    """A line for each pretrained method of which nobody can tell whether it saw these cells."""
+    return [
+        f"whether {m.title} saw these cells in training cannot be told: the file has other genes or another unit than "
+        "its training data"
+        for m in methods
+        if hasattr(m, "recognises") and not seen.get(m.title) and not m.recognises(adata)
+    ]
+
+
 def seen_cells(method: Method, adata: AnnData, what: str = "seen") -> int:
     """How many of the cells a pretrained method has seen, or was ``taught`` the labels of; 0 for methods that keep no
     record."""

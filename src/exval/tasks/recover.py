@@ -16,7 +16,7 @@ from exval.errors import InputError
 from exval.methods.base import Method
 from exval.metrics.regression import poisson_deviance_terms
 from exval.progress import track
-from exval.tasks.crossval import FAULTS, caution, seen_cells
+from exval.tasks.crossval import FAULTS, blind_spots, caution, seen_cells
 from exval.tasks.hiding import Case, hide_entries, thin_molecules
 from exval.tasks.splits import Splits
 
@@ -147,6 +147,7 @@ def evaluate_recovery(
     rows += [{"method": title, "split": splits.name, "status": "failed", "metric": "rmse", "slice": "arm=entries",
               "value": np.nan, "note": why} for title, why in failed.items()]  # fmt: skip
     warnings += _cautions(table, titles, list(dict.fromkeys(name for name, *_ in contests)), splits)
+    warnings += blind_spots(methods, adata, seen)
     extras = {"cost": cost.loc[titles].reset_index(), "recovered": pd.concat(points, ignore_index=True)}
     if len(splits.notes):
         extras["splits"] = splits.notes

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from exval.data.files import check_writable
+from exval.data.hashing import panel_mark
 from exval.errors import InputError, OutputError, UnitError
 from exval.models.encdec import EncoderDecoder
 from exval.objectives import Labels
@@ -124,6 +125,8 @@ def finetune(
         n_valid=len(valid),
         n_genes=store.n_genes,
         species=parent.species,
+        unit=source.unit,
+        panels=[*parent.described.get("panels", []), panel_mark(np.asarray(source.var_names)[source.recognised])],
         classes=classes.tolist(),
         label=label,
         split_by=split_by,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from exval.data.files import check_writable
+from exval.data.hashing import panel_mark
 from exval.errors import InputError, UnitError
 from exval.models.encdec import EncoderDecoder
 from exval.objectives import HiddenValues
@@ -81,7 +82,14 @@ def pretrain(
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
     seen = store.content_hash_n  # validation samples too: they decide which weights are kept
     described = setup.describe(
-        config, data=name, n_train=len(train), n_valid=len(valid), n_genes=store.n_genes, species=found_species
+        config,
+        data=name,
+        n_train=len(train),
+        n_valid=len(valid),
+        n_genes=store.n_genes,
+        species=found_species,
+        unit=store.unit,
+        panels=[panel_mark(store.genes[panel.numpy()]) for panel in store.panels],
     )
     if continued:
         described = resumed(out, config, seen)
