@@ -169,7 +169,10 @@ def _legend(folder: Folder, slices: list[str]) -> str:
     units = [unit for unit in dict.fromkeys(whole.unit.astype(str)) if unit]
     unit = units[0] if units else "unit"
     seeds = whole.seed.nunique()
-    text = "No cell was scored by a model that was fitted on it. "
+    split = whole.split.astype(str)
+    met = whole.method[split.str.contains("labels taught|seen in pretraining")].astype(str).unique()
+    text = "No cell was scored by a model that was fitted on it"
+    text += f", but {', '.join(met)} had met test cells before (see above). " if len(met) else ". "
     if whole.lo.notna().any():
         text += f"In brackets: 95 % interval, bootstrap over {_plural(unit)}. "
     else:
@@ -178,7 +181,7 @@ def _legend(folder: Folder, slices: list[str]) -> str:
         text += f"Small marks: one for each {_singular(unit)}. "
     if seeds > 1:
         text += f"Mean over {seeds} seeds of the split. "
-    return text + "CPU time: fit and predict on all folds; ×: times that of the reference."
+    return text + "CPU time: fit and predict on all folds, and the training of a run; ×: times that of the reference."
 
 
 def _singular(unit: str) -> str:
