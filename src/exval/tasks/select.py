@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from exval.bench.intervals import in_words, verdict
+from exval.bench.intervals import in_words
 from exval.errors import InputError
 from exval.methods.base import Method
-from exval.tasks.annotate import common_rows, difference, ranking
+from exval.tasks.annotate import common_rows, difference
 from exval.tasks.crossval import OutOfFold, caution, out_of_fold
+from exval.tasks.pick import blind_score, pick
 from exval.tasks.splits import Splits
 from exval.tasks.unknown import unsure_below
 
@@ -66,7 +67,7 @@ def choose(
     insist: str | None = None,
     barred: dict[str, str] | None = None,
 ) -> Choice:
-    """Cross-validate the candidates and take the best by macro-F1, or the cheapest of those that tie with it.
+    """Cross-validate the candidates and take one by the rule of :func:`exval.tasks.pick.pick`.
 
     Parameters
     ----------
@@ -104,20 +105,14 @@ def choose(
     usable = [m for m in methods if m.title not in found.failed and m.title not in barred]
     if not usable:
         raise InputError("no method could be compared: " + "; ".join(f"{k}: {v}" for k, v in found.failed.items()))
-    common = common_rows(found.predictions)
-    ranked = ranking(found, [m.title for m in usable], common)
-    seconds = found.cost().seconds
-    best = ranked.index[0]
-    rows, level = [], [best]
-    for name, value in ranked.items():
-        row = {"method": name, "macro_f1": value, "lo": np.nan, "hi": np.nan, "seconds": seconds[name], "why": "best"}
-        if name != best:
-            gap = difference(found, name, best, common, splits)
-            row |= {"lo": gap.lo, "hi": gap.hi, "why": verdict(gap.value, gap.lo, gap.hi)}
-            if row["why"] == "tie":
-                level.append(name)
-        rows.append(row)
-    chosen = min(level, key=lambda name: seconds[name] if seconds[name] == seconds[name] else np.inf)
+    common, titles = common_rows(found.predictions), [m.title for m in usable]
+    taken = pick(found, titles, common, splits)
+    chosen, seconds = taken.chosen, found.cost().seconds
+    rows = []
+    for name, value in taken.ranked.items():
+        gap, said = taken.against.get(name, (None, "best of the simple ones" if taken.unclear else "best"))
+        lo, hi = (np.nan, np.nan) if gap is None else (gap.lo, gap.hi)
+        rows.append({"method": name, "macro_f1": value, "lo": lo, "hi": hi, "seconds": seconds[name], "why": said})
     rows += [{"method": k, "macro_f1": np.nan, "lo": np.nan, "hi": np.nan, "seconds": np.nan, "why": f"failed: {v}"}
              for k, v in found.failed.items()]  # fmt: skip
     rows += [{"method": k, "macro_f1": np.nan, "lo": np.nan, "hi": np.nan, "seconds": np.nan,
@@ -131,23 +126,29 @@ def choose(
             threshold, note = _at_full_depth(barred[insist], adata, label, splits)
         why = (
             f"{insist}, as asked: {reasons[insist]}, so it cannot be compared on them ({note}); the best of the "
-            f"others, {best}: macro-F1 {ranked.iloc[0]:.3f}."
+            f"others, {taken.best}: macro-F1 {taken.ranked[taken.best]:.3f}."
         )
         return Choice(barred[insist], why, table, found, splits, threshold)
     table["chosen"] = table.method == chosen
     where = f"held-out {splits.name} of the reference" if splits.groups_n is not None else "held-out reference cells"
-    why = f"{chosen}: macro-F1 {ranked[chosen]:.3f} on {where}"
-    why += ", which also chose it" if len(ranked) > 1 else ""
-    others = [name for name in ranked.index if name != chosen]
-    if others:
-        gap = difference(found, chosen, others[0], common, splits)
-        why += "; " + in_words(
-            chosen, others[0], gap, unit=splits.unit, caution=caution(splits, chosen, found.seen),
-            cost_ratio=seconds[chosen] / max(seconds[others[0]], 1e-9),
-        )  # fmt: skip
-        why += " Taken as the cheaper of equals." if chosen != best else ""
-    else:
+    if len(titles) == 1:
+        why = f"{chosen}: macro-F1 {taken.ranked[chosen]:.3f} on {where}"
         why += f" ({splits.caution})." if splits.caution else "."
+        return Choice(usable[0], why, table, found, splits)
+    value, by_others = blind_score(found, titles, common, splits)
+    why = f"{chosen}: macro-F1 {value:.3f} on {where} that had no say in the choice"
+    apart = [name for name in by_others if name != chosen]
+    why += (
+        f" ({len(apart)} of {len(by_others)} folds were answered by {', '.join(sorted(set(apart)))})" if apart else ""
+    )
+    other = next(name for name in taken.ranked.index if name != chosen)
+    why += "; " + in_words(
+        chosen, other, difference(found, chosen, other, common, splits), unit=splits.unit,
+        caution=caution(splits, chosen, found.seen),
+        cost_ratio=seconds[chosen] / max(seconds[other], 1e-9),
+    )  # fmt: skip
+    why += " Taken as the cheaper of equals." if chosen != taken.best else ""
+    why += f" {taken.unclear} is not clearly better." if taken.unclear else ""
     return Choice(next(m for m in usable if m.title == chosen), why, table, found, splits)
 
 
