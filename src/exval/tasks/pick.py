@@ -9,6 +9,7 @@ import pandas as pd
 
 from exval.bench.intervals import Interval, verdict
 from exval.metrics.classification import macro_f1
+from exval.progress import track
 from exval.tasks.annotate import difference, ranking
 from exval.tasks.crossval import OutOfFold
 from exval.tasks.splits import Splits
@@ -84,7 +85,7 @@ def blind_score(found: OutOfFold, titles: list[str], rows: np.ndarray, splits: S
         What the others chose, a name for every fold.
     """
     answers, chosen = [], []
-    for fold in splits.folds:
+    for fold in track(splits.folds, "Scoring the choice"):
         rest, own = np.setdiff1d(rows, fold.test), np.intersect1d(rows, fold.test)
         if not len(rest) or not len(own):
             continue
