@@ -4,7 +4,8 @@
 
 Three-protocol PBMC: each protocol is the reference of the other two. PBMC3k and the three protocols: each the reference
 of the other, label names joined by labels_pbmc.csv. For every pair the methods compete on the reference as a user's
-would (logreg, pca-knn, and a tiny run pretrained on the reference); afterwards all are scored on the query's truth.
+would (logreg, pca-knn, and a tiny run pretrained on the reference); afterwards all are scored on the query's truth,
+each used as ``annotate`` would use it.
 Cells of types that the reference lacks are left out of the score and counted. Results: benchmarks/results/across.json.
 """
 
@@ -23,7 +24,11 @@ import pandas as pd
 import torch
 
 from exval.bench.intervals import in_words, macro_f1_interval
+from exval.data.source import open_source
+from exval.methods.probe import as_classifier
+from exval.methods.run import RunMethod
 from exval.metrics.classification import macro_f1
+from exval.tasks import naming
 from exval.verbs.annotate import annotate_file
 from exval.verbs.finetune import finetune
 from exval.verbs.pretrain import pretrain
@@ -52,8 +57,8 @@ def pair(name: str, ref: ad.AnnData, query: ad.AnnData, steps: int, room: Path) 
             room / "query.h5ad", room / "ref.h5ad", label=LABEL, method=method, out=room / f"{method}.csv"
         )
         said[method] = found.table.iloc[:, 0].astype(str).to_numpy()
-    said["xtrimogene"] = _probed(run, ref, query)
-    said["xtrimogene-tuned"] = _tuned(tuned, query)
+    said["xtrimogene"] = _used(run, room / "ref.h5ad", room / "query.h5ad")
+    said["xtrimogene-tuned"] = _used(tuned, room / "ref.h5ad", room / "query.h5ad")
     scores = {m: round(macro_f1(truth[known], p[known]), 4) for m, p in said.items()}
     competing = {m: scores[m] for m in ("logreg", "pca-knn", "xtrimogene")}
     best = max(competing, key=competing.get)
@@ -80,20 +85,12 @@ def pair(name: str, ref: ad.AnnData, query: ad.AnnData, steps: int, room: Path) 
     return row
 
 
-def _probed(run, ref, query) -> np.ndarray:
-    from exval.data.source import open_source
-    from exval.methods.probe import LogisticProbe
-
-    known, new = open_source(ref).to_adata(), open_source(query).to_adata()
-    probe = LogisticProbe().fit(run.embed(known), known, LABEL)
-    proba = probe.predict_proba(run.embed(new), new)
-    return np.asarray(proba.columns)[proba.to_numpy().argmax(1)].astype(str)
-
-
-def _tuned(run, query) -> np.ndarray:
-    from exval.data.source import open_source
-
-    return np.array(run.classes)[run.predict_proba(open_source(query).to_adata()).argmax(1)]
+def _used(run, ref: Path, query: Path) -> np.ndarray:
+    """What ``annotate`` would say with this run: both files on their shared genes, whoever wins the comparison."""
+    reference, new = open_source(ref), open_source(query)
+    setting = naming.prepare(new, reference, LABEL, {}, None, 0, False)
+    fitted = as_classifier(RunMethod(str(run.folder))).fit(setting.thin.augment(setting.reference), LABEL)
+    return naming.name_cells(new, fitted, setting.shared, 0.0, False).labels.astype(str)
 
 
 def main() -> None:

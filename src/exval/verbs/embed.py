@@ -117,9 +117,11 @@ def embed(
         csv = not target.name.endswith(".h5ad")
         write_output(source, target, table if csv else empty, record, None, {key_added: z_nd})
     notes = list(source.warnings)
-    if shared < 0.5 * len(opened.genes):
+    if shared < 0.9 * len(opened.genes):
         notes.append(
-            f"only {shared:,} of the run's {len(opened.genes):,} genes are in the file; the rest counts as not measured"
+            f"only {shared:,} of the run's {len(opened.genes):,} genes are in the file; the rest counts as not measured. "
+            "Vectors of files with other genes do not compare with these: cut the files to the genes they share first "
+            "(annotate does)"
         )
     return Embedding(z_nd, target, key_added, shared, len(opened.genes), notes)
 
