@@ -119,9 +119,9 @@ def embed(
     notes = list(source.warnings)
     if shared < 0.9 * len(opened.genes):
         notes.append(
-            f"only {shared:,} of the run's {len(opened.genes):,} genes are in the file; the rest counts as not measured. "
-            "Vectors of files with other genes do not compare with these: cut the files to the genes they share first "
-            "(annotate does)"
+            f"only {shared:,} of the run's {len(opened.genes):,} genes are in the file; the rest counts as not "
+            "measured. Vectors of files with other genes do not compare with these: cut the files to the genes they "
+            "share first (annotate does)"
         )
     return Embedding(z_nd, target, key_added, shared, len(opened.genes), notes)
 
