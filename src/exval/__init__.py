@@ -8,10 +8,10 @@ beat. Everything below works on AnnData, in place, in the habits of the scverse:
 >>> exval.check(cells).unit
 'counts'
 
-Verbs: :func:`check`, :func:`annotate`, :func:`evaluate`, :func:`pretrain`, :func:`finetune`, :func:`embed`,
-:func:`build_store`. Files: :func:`open_source`, :class:`Store`. What there is: :func:`list_methods`,
-:func:`list_recipes`. Pictures: :mod:`exval.pl`, or a whole page: :func:`exval.report.write_report`. Cells to try
-things on: :mod:`exval.datasets`.
+Verbs: :func:`check`, :func:`annotate` (:func:`annotate_file` for paths), :func:`evaluate`, :func:`pretrain`,
+:func:`finetune`, :func:`embed`, :func:`build_store`. Files: :func:`open_source`, :class:`Store`. What there is:
+:func:`list_methods`, :func:`list_recipes`. Pictures: :mod:`exval.pl`, or a whole page:
+:func:`exval.report.write_report`. Cells to try things on: :mod:`exval.datasets`.
 
 A name is imported when it is first used, so that ``import exval`` costs nothing.
 """
@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "annotate": "exval.verbs.annotate",
+    "annotate_file": "exval.verbs.annotate",
     "build_store": "exval.verbs.build",
     "check": "exval.verbs.check",
     "embed": "exval.verbs.embed",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from exval.data.source import open_source as open_source
     from exval.data.store import Store as Store
     from exval.verbs.annotate import annotate as annotate
+    from exval.verbs.annotate import annotate_file as annotate_file
     from exval.verbs.build import build_store as build_store
     from exval.verbs.check import check as check
     from exval.verbs.embed import embed as embed

@@ -14,6 +14,7 @@ from exval.cli.app import main
 from exval.cli.command import print_json, split
 from exval.cli.faults import describe
 from exval.errors import DivergedError, InputError, OutputError
+from exval.train.stop import Stopped
 
 HELP_PROBE = """
 import contextlib, io, sys, time
@@ -70,6 +71,7 @@ def test_module_runs_as_the_program_does():
         (DivergedError("step 3: loss is nan"), "error: step 3: loss is nan", 2),
         (OutputError("x exists"), "error: x exists", 2),
         (KeyboardInterrupt(), "stopped", 130),
+        (Stopped("stopped after step 3"), "stopped after step 3", 130),
         (OSError(errno.ENOSPC, "No space", "a.h5ad"), "error: a.h5ad: the disk is full; free some space or", 2),
         (PermissionError(errno.EACCES, "Permission denied", "a"), "error: a: permission denied", 2),
         (FileNotFoundError(errno.ENOENT, "No such file", "a"), "error: a: there is no such file", 2),

@@ -125,3 +125,19 @@ def test_shares_of_a_whole_are_no_logarithms(total):
     counts = np.random.default_rng(0).poisson(0.4, (40, 2000))
     guess = detect_unit(counts / counts.sum(1, keepdims=True) * total)
     assert guess.unit == "cp10k" and guess.target == pytest.approx(total)
+
+
+@pytest.mark.parametrize("target", [1e6, 5192.0])
+@pytest.mark.parametrize("declared", [None, "log1p"])
+def test_logarithms_of_another_total_are_brought_to_ten_thousand(target, declared):
+    """As scanpy's default leaves them: scaled to the median depth, then log1p."""
+    import exval
+
+    cells = exval.datasets.baron()[:40].copy()
+    counts = cells.X.toarray()
+    shares = counts / counts.sum(1, keepdims=True)
+    cells.X = np.log1p(shares * target)
+    source = exval.open_source(cells, unit=declared)
+    assert source.unit == "log1p" and f"rescaled from {target:,.0f} to 10,000" in source.choice
+    np.testing.assert_allclose(source.to_adata().X.toarray(), np.log1p(shares * 1e4), rtol=2e-3, atol=2e-4)
+    assert not any("as is" in line for line in source.warnings)

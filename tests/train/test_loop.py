@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from contextlib import nullcontext
 
 import numpy as np
@@ -22,6 +23,7 @@ from exval.train.config import TrainConfig
 from exval.train.distributed import World
 from exval.train.log import Log, read_log
 from exval.train.loop import Feed, divide, evaluate, fit, make_optimiser
+from exval.train.stop import Stopped
 from exval.visibility import Everything, Masking
 from packs import packed
 
@@ -284,3 +286,36 @@ def test_validation_keeps_to_micro_batches(feed, tmp_path):
     model.register_forward_pre_hook(lambda _, args: sizes.append(args[0].visible.n))
     train(feed, tmp_path, model=model, steps=1, micro_batch=2)
     assert max(sizes) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_stop_saves_the_step_and_resumes_to_the_same_numbers(feed, tmp_path, number):
+    """Step 5 is no step at which a state is due."""
+    _, whole = train(feed, tmp_path / "whole", steps=8)
+    handler = signal.getsignal(number)
+    with pytest.raises(Stopped, match="stopped after step 5 of 8, which is saved"):
+        train(feed, tmp_path / "a", steps=8, hook=lambda step: signal.raise_signal(number) if step == 4 else None)
+    assert signal.getsignal(number) is handler
+    assert [p.name for p in (tmp_path / "a" / "state").iterdir()] == ["step-00000005"]
+    assert not (tmp_path / "a" / "model.safetensors").exists()
+    summary, model = train(feed, tmp_path / "a", steps=8, resume=True)
+    assert summary.steps == 8 and losses(tmp_path / "a") == losses(tmp_path / "whole")
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+
+
+def test_a_second_request_interrupts_at_once(feed, tmp_path):
+    def twice(step):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as found:
+        train(feed, tmp_path / "a", hook=twice)
+    assert not isinstance(found.value, Stopped)
+
+
+def test_a_request_in_the_last_step_changes_nothing(feed, tmp_path):
+    summary, _ = train(
+        feed, tmp_path / "a", hook=lambda step: signal.raise_signal(signal.SIGINT) if step == 5 else None
+    )
+    assert summary.steps == 6 and (tmp_path / "a" / "model.safetensors").exists()

@@ -71,7 +71,11 @@ def _begin(quiet: bool, debug: bool, threads: int | None) -> None:
     _quiet = quiet
     set_quiet(quiet)
     set_up(quiet=quiet, debug=debug)
-    if threads is not None:  # read by the numerical libraries when they are first imported
+    # Read by the numerical libraries when they are first imported. Threads that wait should sleep: beside another busy
+    # process they else spin on the core that the work needs, and two threads are slower than one.
+    for name, value in (("OMP_WAIT_POLICY", "PASSIVE"), ("OPENBLAS_THREAD_TIMEOUT", "4")):
+        os.environ.setdefault(name, value)
+    if threads is not None:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
 

@@ -57,7 +57,7 @@ def describe(error: BaseException) -> tuple[str, int]:
     if isinstance(error, TyperException):
         return f"error: {_usage(error)}", USAGE
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return "stopped", INTERRUPTED
+        return _one_line(error) or "stopped", INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return "", PIPE_CLOSED
     if isinstance(error, OSError) and error.errno in _SYSTEM:

@@ -150,9 +150,10 @@ def _declared(opened: Opened, places: list[str], layer: str | None, unit: str) -
     rows = probe(opened, chosen, unit if unit in ("log2", "z") else None)
     check_unit(rows, unit)
     target = None
-    if unit == "cp10k":
+    if unit in ("cp10k", "log1p"):
         try:
-            target = detect_unit(rows).target
+            found = detect_unit(rows)
+            target = found.target if found.unit == unit else None
         except UnitError:
             target = None
     guess = UnitGuess(unit, 1.0, "declared", target)
@@ -166,13 +167,9 @@ def _made(opened: Opened, place: str, guess: UnitGuess, asked: bool, places: lis
         looked = [f"layers[{one.removeprefix('layers/')!r}]" if one.startswith("layers/") else one for one in places]
         sentence += f"; no counts in {' or '.join(looked)}"
     scale, warnings = 1.0, []
-    if guess.unit == "cp10k" and guess.target and abs(guess.target / 1e4 - 1) > 0.02:
+    if guess.unit in ("cp10k", "log1p") and guess.target and abs(guess.target / 1e4 - 1) > 0.02:
         scale = 1e4 / guess.target
         sentence += f"; rescaled from {guess.target:,.0f} to 10,000 per cell"
-    if guess.unit == "log1p" and guess.target and abs(guess.target / 1e4 - 1) > 0.02:
-        warnings.append(
-            f"the values are logarithms of counts scaled to {guess.target:,.0f} a cell, not to 10,000: used as is"
-        )
     if guess.confidence < 0.6:
         warnings.append(f"the unit is uncertain ({guess.unit}: {guess.why}); declare it if this is wrong")
     if place == "raw":

@@ -15,7 +15,7 @@ from exval.data.choose import Choice, all_zero, choose, probe, refuse_broken
 from exval.data.genes import GeneMapping, map_genes
 from exval.data.merge import Merge, plan_merge
 from exval.data.readers.base import Opened
-from exval.data.units import to_log1p
+from exval.data.units import rescaled, to_log1p
 from exval.errors import ExvalError, InputError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Source:
             x = self._matrix.take(where)
         refuse_broken(x, self._opened, self.matrix, where, self.unit)
         if self._choice.scale != 1.0:
-            x = x * np.float32(self._choice.scale)
+            x = rescaled(x, self.unit, self._choice.scale)
         return self._merge.apply(x)
 
     def to_adata(self, rows: slice | np.ndarray | list[int] | None = None, *, obsm: bool = True) -> AnnData:

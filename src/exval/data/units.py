@@ -161,6 +161,32 @@ def to_log1p(x: Any, unit: str, total_n: np.ndarray | None = None) -> sparse.csr
     return out
 
 
+def rescaled(x: Any, unit: str, factor: float) -> sparse.csr_matrix:
+    """Normalised values as if rows had been scaled to ``factor`` times their sum.
+
+    Parameters
+    ----------
+    x
+        (n, g) matrix in cp10k, or log1p of such values.
+    unit
+        ``cp10k`` or ``log1p``.
+    factor
+        E.g. 10,000 over the sum that the rows were scaled to.
+
+    Examples
+    --------
+    >>> halves = sparse.csr_matrix(np.log1p([[20.0, 0.0]]))
+    >>> np.expm1(rescaled(halves, "log1p", 0.5).toarray()).round(4).tolist()
+    [[10.0, 0.0]]
+    """
+    out = sparse.csr_matrix(x, dtype=np.float32, copy=True)
+    if unit == "log1p":
+        out.data = np.log1p(np.expm1(out.data.astype(np.float64)) * factor).astype(np.float32)
+    else:
+        out.data *= np.float32(factor)
+    return out
+
+
 def _look(x: Any) -> _Facts:
     csr = sparse.csr_matrix(x, dtype=np.float64)
     n_entries = csr.shape[0] * csr.shape[1]

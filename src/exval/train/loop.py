@@ -23,6 +23,7 @@ from exval.train.checkpoint import load_state, load_weights, newest_state, save_
 from exval.train.config import TrainConfig
 from exval.train.distributed import World, world
 from exval.train.log import Log
+from exval.train.stop import Stopped, on_request
 
 VALIDATION = -1  # the "step" that keys what validation hides: the same genes every time
 
@@ -88,6 +89,8 @@ def fit(
     ------
     DivergedError
         At the first NaN or inf in a loss or gradient; names the step and the part.
+    Stopped
+        After Ctrl-C or SIGTERM; the last step is saved.
     """
     device = device or torch.device("cpu")
     with world(device) as procs:
@@ -136,7 +139,7 @@ def fit(
         if start == 0:
             state["first"] = validate(0)
         last = start
-        with Progress(description, config.steps, initial=start) as progress:
+        with Progress(description, config.steps, initial=start) as progress, on_request() as stop:
             for step in range(start + 1, config.steps + 1):
                 if config.patience and state["bad"] >= config.patience:
                     break
@@ -181,7 +184,9 @@ def fit(
                 last = step
                 if step % config.valid_every == 0 or step == config.steps:
                     validate(step)
-                if (step % config.save_every == 0 or step == config.steps) and procs.is_first:
+                last_step = step == config.steps
+                ending = stop.made and not last_step  # read once: what is announced below was saved here
+                if (step % config.save_every == 0 or last_step or ending) and procs.is_first:
                     refuse_broken(step, largest(model))
                     save_state(out / "state", step, model, optimiser, {"state": state, "sampler": sampler.state_dict()})
                 if step_hook is not None:
@@ -189,6 +194,10 @@ def fit(
                 speed = state["samples"] / max(state["seconds"], 1e-9)
                 best = "" if state["best"] is None else f", best valid {state['best']:.4f}"
                 progress.advance(text=f"loss {float(sums['loss']) / total:.4f}{best}, {speed:.0f} samples/s")
+                if ending:
+                    if procs.is_first:
+                        log.close()
+                    raise Stopped(f"stopped after step {step} of {config.steps}, which is saved; go on with --resume")
         if procs.is_first:
             log.close()
             if (out / "best.safetensors").exists():

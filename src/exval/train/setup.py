@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from exval.recipes.config import RunConfig
 from exval.train.loop import Feed, Summary
 from exval.visibility import to_log1p
 
+logger = logging.getLogger("exval")
 FIT_SAMPLES = 20_000  # for the components
 FIT_START = 5_000  # for the head's start and the borders of bins
 
@@ -79,6 +81,8 @@ def open_folder(out: Path, resume: bool, force: bool) -> bool:
         if not (out / "config.json").exists():
             raise OutputError(f"{out} holds no run to resume; choose another folder, or --force to replace it")
         return True
+    if resume:
+        logger.warning("there is no run in %s to resume: a new one begins", out)
     refuse_existing(out, force)
     return False
 

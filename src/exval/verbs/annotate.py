@@ -137,7 +137,7 @@ def annotate(
     True
     """
     if not hasattr(adata, "obs"):
-        raise InputError("annotate takes an AnnData; for a path use annotate_file(path, ref, out=...)")
+        raise InputError("annotate takes an AnnData; for a path use exval.annotate_file(path, ref, out=...)")
     from exval.verbs.written import write_into
 
     if report is not None:

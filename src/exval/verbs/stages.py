@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exval.errors import OutputError
+from exval.train.stop import Stopped
 
 #: Folders, in the order in which the report tells them.
 CHAPTERS = ("annotate", "evaluate", "run", "finetune", "recover")
@@ -82,7 +83,10 @@ class Stages:
         done = self.state["stages"].get(name)
         if done is None:
             start = time.perf_counter()
-            says = work()
+            try:
+                says = work()
+            except Stopped:
+                raise KeyboardInterrupt("stopped; the same command begins this stage again") from None
             done = self.state["stages"][name] = {"seconds": round(time.perf_counter() - start, 1), "says": says}
             self._save()
             took = f"{done['seconds']:.0f} s"
