@@ -90,7 +90,7 @@ def _used(run, ref: Path, query: Path) -> np.ndarray:
     reference, new = open_source(ref), open_source(query)
     setting = naming.prepare(new, reference, LABEL, {}, None, 0, False)
     fitted = as_classifier(RunMethod(str(run.folder))).fit(setting.thin.augment(setting.reference), LABEL)
-    return naming.name_cells(new, fitted, setting.shared, 0.0, False).labels.astype(str)
+    return naming.name_cells(new, fitted, setting, 0.0, False).labels.astype(str)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 
 
 class StderrHandler(logging.Handler):
@@ -53,3 +54,14 @@ def set_up(quiet: bool = False, debug: bool = False) -> logging.Logger:
         log.addHandler(StderrHandler())
     log.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
     return log
+
+
+def warn(lines: Iterable[str]) -> None:
+    """What a user should see of a result, a line each: on stderr, whatever the program does with the result.
+
+    Examples
+    --------
+    >>> warn([])
+    """
+    for line in lines:
+        logging.getLogger("exval").warning("%s", line)

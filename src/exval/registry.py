@@ -82,7 +82,7 @@ class Registry(Generic[T]):
         for cls in classes.values():
             if name in getattr(cls, "aliases", ()):
                 return cls
-        close = get_close_matches(name, classes, n=1, cutoff=0.4)
+        close = get_close_matches(name, classes, n=1, cutoff=0.6)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(classes)}"
         raise InputError(f"no {self.kind} is called {name!r}; {hint}")
 

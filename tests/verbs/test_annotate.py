@@ -162,13 +162,12 @@ def test_csv_holds_the_new_columns_only(files):
 def test_streamed_in_blocks_equals_at_once(pair):
     from exval.data.source import open_source
     from exval.methods import resolve
-    from exval.tasks.naming import name_cells
-    from exval.tasks.sharing import share_genes
+    from exval.tasks.naming import name_cells, prepare
 
     known, new = (open_source(cells) for cells in pair)
-    shared = share_genes(known.var_names, new.var_names, True)
-    fitted = resolve("logreg").fit(shared.view(known.to_adata()), "cell_type")
-    once, blocks = (name_cells(new, fitted, shared, 0.5, False, size=size) for size in (100, 7))
+    setting = prepare(new, known, "cell_type", {}, None, 0, False)
+    fitted = resolve("logreg").fit(setting.reference, "cell_type")
+    once, blocks = (name_cells(new, fitted, setting, 0.5, False, size=size) for size in (100, 7))
     assert list(once.labels) == list(blocks.labels)
     np.testing.assert_allclose(once.score_n, blocks.score_n, atol=1e-6)
 
@@ -388,3 +387,60 @@ def test_the_verdict_scores_the_choice_on_cells_without_a_say(pair):
     assert "had no say in the choice" in new.uns["exval"]["verdict"]
     annotate(new, known, **FAST, key_added="alone")
     assert "say" not in new.uns["exval"]["verdict"]
+
+
+def test_cells_of_the_reference_do_not_score(pair):
+    """Ten of the 40 cells of the file are in the reference: they are counted, and the others alone score."""
+    known, new = pair
+    known.obs["truth"] = known.obs["cell_type"].astype(str)
+    mixed = anndata.concat([new, known[:10]])
+    annotate(mixed, known, truth="truth", **FAST)
+    assert "10 of 40 cells are in the reference too" in mixed.uns["exval"]["warnings"]
+    annotate(new, known, truth="truth", **FAST)
+    assert "in the reference too" not in new.uns["exval"]["warnings"]
+    scores = [
+        cells.uns["exval"]["verdict"].split("Against the known types:")[1].split(",")[0] for cells in (mixed, new)
+    ]
+    assert scores[0] == scores[1]
+    annotate(known, known.copy(), truth="truth", **FAST)
+    assert "30 of 30 cells are in" in known.uns["exval"]["warnings"]
+    assert "accuracy" not in known.uns["exval"]["verdict"]
+
+
+def test_a_run_that_was_named_is_in_the_verdict(pair, small_run):
+    known, new = pair
+    annotate(new, known, method=str(small_run), folds=2)
+    verdict = new.uns["exval"]["verdict"]
+    assert "run against " in verdict and verdict.startswith(new.uns["exval"]["method"])
+
+
+def test_an_error_says_which_file(pair):
+    known, new = pair
+    with pytest.raises(InputError, match="^the reference: no obs column 'kind'"):
+        annotate(new, known, label="kind")
+    with pytest.raises(InputError, match="^the file: no obs column 'kind'"):
+        annotate(new, known, truth="kind")
+    known.obsm["X_pca"] = np.ones((known.n_obs, 2))
+    with pytest.raises(InputError, match="^the file: no embedding 'X_pca'"):
+        annotate(new, known, method="obsm:X_pca")
+
+
+def test_the_report_tells_both_files_apart(files):
+    new, ref, folder = files
+    found = annotate_file(new, ref, out=folder / "o.csv", truth="truth", folds=2, method="logreg")
+    text = (found.report / "report.html").read_text()
+    assert "Its cells were named by logreg after" in text and "the reference was split into 2 folds" in text
+    assert "On this file: against its known types" in text and "Class by class, on held-out reference cells" in text
+    shown = Results.load(found.report).extras
+    right = shown["truth_confusion"].query("truth == prediction").n.sum()
+    accuracy = right / shown["truth_confusion"].n.sum()
+    assert f"accuracy {accuracy:.3f}" in found.verdict
+    assert repr(Results.load(found.report)).startswith(found.verdict) and len(repr(found)) > 0
+
+
+def test_warnings_are_said_where_nobody_looks(pair, caplog):
+    known, new = pair
+    known.obs["cell_type"] = known.obs["cell_type"].astype(object)
+    known.obs.iloc[:3, known.obs.columns.get_loc("cell_type")] = np.nan
+    annotate(new, known, **FAST)
+    assert any("3 reference cells have no cell_type" in record.message for record in caplog.records)

@@ -45,6 +45,7 @@ selection       method, macro_f1, lo, hi, seconds, chosen, why  (lo, hi: of the 
 scores          bin_lo, bin_hi, n, kind              (histogram of the winning probability; kind: query, reference)
 units           method, group, metric, value, n      (one dot per unit of generalisation)
 splits          what, n, note                        (classes dropped, classes in one donor only, ...)
+truth_per_class, truth_confusion                     (annotate: as above, on the file itself, where its types are known)
 ==============  ===================================================================================================
 """
 
@@ -165,7 +166,7 @@ def make_rows(rows: list[dict[str, Any]], **common: Any) -> pd.DataFrame:
     return table
 
 
-@dataclass
+@dataclass(repr=False)
 class Results:
     """What an evaluation found; the same as its folder.
 
@@ -197,6 +198,15 @@ class Results:
     config: dict[str, Any]
     verdict: str = ""
     extras: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """The verdict and the figures of the methods: what a notebook shows of a result."""
+        lines = [self.verdict or "no verdict"]
+        if len(self.rows):
+            shown = self.table()[["method", "slice", "metric", "value", "lo", "hi", "seconds"]]
+            shown = shown[shown["slice"].str.startswith(("all", "arm="))]
+            lines.append(shown.to_string(index=False, float_format=lambda x: f"{x:.3f}", na_rep="-"))
+        return "\n".join(lines + [f"rows, predictions, config; extras: {', '.join(self.extras) or 'none'}"])
 
     def save(self, folder: str | Path) -> Path:
         """Write the folder, each file atomically and ``config.json`` last; return its path."""

@@ -32,7 +32,9 @@ def register(app: typer.Typer) -> None:
         split_by: o.SplitBy = None,
         label_map: Annotated[
             str | None,
-            typer.Option("--label-map", metavar="CSV", help="Two columns: name in the reference, name to use."),
+            typer.Option(
+                "--label-map", metavar="CSV", help="Two columns: name in the reference or in --truth, name to use."
+            ),
         ] = None,
         truth: Annotated[
             str | None,

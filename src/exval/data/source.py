@@ -16,7 +16,7 @@ from exval.data.genes import GeneMapping, map_genes
 from exval.data.merge import Merge, plan_merge
 from exval.data.readers.base import Opened
 from exval.data.units import rescaled, to_log1p
-from exval.errors import ExvalError, InputError
+from exval.errors import ExvalError, InputError, UnitError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +149,10 @@ class Source:
         if self.unit == "counts":
             totals = np.asarray(x.sum(1, dtype=np.float64)).ravel()
         obs["exval_total"] = totals
-        log = to_log1p(x, self.unit, totals if self.unit == "counts" else None)
+        try:
+            log = to_log1p(x, self.unit, totals if self.unit == "counts" else None)
+        except UnitError as error:
+            raise UnitError(f"{self.name}: {error}") from None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             out = AnnData(log, obs=obs)

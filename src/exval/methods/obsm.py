@@ -43,6 +43,14 @@ class ObsmEmbedding(Method):
     def spent_seconds(self) -> float:
         return float("nan")
 
+    @property
+    def blind_spot(self) -> str:
+        """What nobody can tell of it."""
+        return (
+            f"what {self.title} was computed from is not known: if it saw the test cells (a PCA of the whole file "
+            "did) or their labels, its figures are too good"
+        )
+
     def fit(self, adata, label=None):
         self.n_features_ = self.embed(adata).shape[1]
         return self

@@ -108,7 +108,8 @@ def scores(data: Any, *, threshold: float | None = None, ax: Axes | None = None)
         side, shift = ("right", -5) if threshold > 0.5 else ("left", 5)
         ax.annotate(f"unsure below {threshold:.2f}", (threshold, 0.97), xycoords=("data", "axes fraction"), ha=side,
                     va="top", xytext=(shift, 0), textcoords="offset points", fontsize=_canvas.SMALL,
-                    color=_palette.ALARM)  # fmt: skip
+                    color=_palette.ALARM, zorder=5,
+                    bbox={"facecolor": "white", "alpha": 0.85, "pad": 1, "linewidth": 0})  # fmt: skip
     ax.set_xlim(float(table.bin_lo.min()), float(table.bin_hi.max()))
     _canvas.legend(ax)
     return ax

@@ -62,6 +62,11 @@ class Folder:
         return self.kind in RUNS
 
     @property
+    def where(self) -> str:
+        """What a heading adds where a page is about two files: whose cells its figures are of."""
+        return ", on held-out reference cells" if isinstance(self.dataset.get("reference"), Mapping) else ""
+
+    @property
     def dataset(self) -> Mapping[str, Any]:
         found = self.config.get("dataset")
         return found if isinstance(found, Mapping) else {"name": found} if found else {}

@@ -117,6 +117,10 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
     genes = data.get("genes", data.get("n_genes", config.get("n_genes")))
     add("genes", genes if known(genes) else None, count)
     add("unit", data.get("unit"))
+    known_cells = data.get("reference")
+    known_cells = known_cells if isinstance(known_cells, Mapping) else {}
+    add("shared genes", known_cells.get("shared_genes"), count)
+    add("reference cells", known_cells.get("n"), count)
     add("labels", data.get("label", config.get("label")))
     classes = data.get("classes")
     add(
@@ -125,7 +129,7 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
         count,
     )
     splits = list(dict.fromkeys(folder.rows["split"].astype(str))) if "split" in folder.rows else []
-    add("split by", data.get("split_by") or (splits[0] if splits else None))
+    add("reference split by" if known_cells else "split by", data.get("split_by") or (splits[0] if splits else None))
     add("unsure", config.get("unsure_share"), share)
     if folder.is_run:
         add("recipe", config.get("recipe"))

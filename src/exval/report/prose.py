@@ -54,7 +54,10 @@ def _methods(folder: Folder) -> list[str]:
 def paragraph(folder: Folder) -> str:
     """The paragraph; empty where nothing is known."""
     sentences = [_data(folder)]
-    sentences += [_training(folder)] if folder.is_run else [_split(folder), *_compared(folder), _measured(folder)]
+    if folder.is_run:
+        sentences.append(_training(folder))
+    else:
+        sentences += [_reference(folder), _split(folder), *_compared(folder), _measured(folder)]
     seed = folder.config.get("seed")
     own = f"exval {folder.config.get('version') or __version__}"
     sentences.append(f"All of this was done with {own}" + (f" (seed {seed})." if seed is not None else "."))
@@ -86,18 +89,32 @@ def _data(folder: Folder) -> str:
         text += f", given as {UNITS.get(str(unit), unit)}"
         if unit in {"counts", "cp10k"}:
             text += " and used as log1p of counts per 10,000"
-    label = data.get("label", folder.config.get("label"))
+    label = None if isinstance(data.get("reference"), Mapping) else data.get("label", folder.config.get("label"))
     return text + (f"; labels are those of the column {label}." if label else ".")
+
+
+def _reference(folder: Folder) -> str:
+    """After which cells others were named, and by what."""
+    ref = folder.dataset.get("reference")
+    if not isinstance(ref, Mapping):
+        return ""
+    text = f"Its cells were named by {folder.chosen} after {ref.get('name')} ({count(ref.get('n'))} labelled cells"
+    label = folder.dataset.get("label")
+    text += f", column {label}" if label else ""
+    return text + f") on the {count(ref.get('shared_genes'))} genes that both have."
 
 
 def _split(folder: Folder) -> str:
     config = folder.config
     by = folder.dataset.get("split_by") or config.get("split_by")
-    folds, repeats = config.get("folds"), config.get("repeats")
+    folds, repeats = config.get("n_folds", config.get("folds")), config.get("repeats")
     seeds = folder.rows.seed.nunique() if len(folder.rows) else 1
     if not by and not folds:
         return ""
-    text = "It was split" + (f" into {folds} folds" if known(folds) else "")
+    both = isinstance(folder.dataset.get("reference"), Mapping)
+    text = ("To choose the method the reference was split" if both else "It was split") + (
+        f" into {folds} folds" if known(folds) else ""
+    )
     text += f" by held-out {by}" if by else " at random over cells (optimistic: cells of one donor are on both sides)"
     times = max(int(repeats) if known(repeats) else 1, seeds)
     text += f", {times} times with different seeds" if times > 1 else ""

@@ -66,6 +66,6 @@ def unmatched(names: set[str], known: set[str]) -> list[str]:
     lower = {name.lower(): name for name in sorted(known)}
     lines = []
     for name in sorted(names - known):
-        close = get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+        close = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
         lines.append(f"{name!r} (did you mean {lower[close[0]]!r}?)" if close else f"{name!r}")
     return lines

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
-from exval.data.hashing import hashes_of
+from exval.data.hashing import content_hash, hashes_of
 from exval.errors import InputError
 from exval.methods.base import Method, configured, split_specs
 from exval.methods.obsm import ObsmEmbedding
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 CHEAP = ("logreg", "pca-knn")
 MOST_REFERENCE = 50_000
+MIN_SAME = 20
+"""Values that a cell needs to be recognised: on a handful of genes two cells are the same by chance."""
 
 
 @dataclass
@@ -143,30 +146,46 @@ class Named:
     """Names, scores and marks of all cells of the query, in the order of the file.
 
     ``n_empty`` cells have no value on the genes asked: their name is a guess from nothing, and they are unsure.
+    ``known_n`` marks the cells that are also in the reference: the same values on the shared genes.
     """
 
     labels: pd.Categorical
     score_n: np.ndarray
     unsure_n: np.ndarray
-    n_empty: int = 0
+    n_empty: int
+    known_n: np.ndarray
 
 
-def name_cells(query: Source, fitted: Method, shared: Shared, threshold: float, obsm: bool, size: int = 4096) -> Named:
+def name_cells(
+    query: Source, fitted: Method, setting: Setting, threshold: float, obsm: bool, size: int = 4096
+) -> Named:
     """Ask a fitted method about every cell of the query, ``size`` cells at a time."""
+    shared, known = setting.shared, np.unique(_marks(setting.reference, setting.shared))
     classes = np.asarray(fitted.classes_, dtype=object)
     code_n, score_n = np.empty(query.n, np.int32), np.empty(query.n, np.float32)
-    empty_n = np.zeros(query.n, bool)
+    empty_n, known_n = np.zeros(query.n, bool), np.zeros(query.n, bool)
     blocks = query.iter_adata(size, obsm=obsm)
     for rows, adata in track(blocks, "Naming cells", total=-(-query.n // size)):
         seen = shared.view(adata)
         if not obsm:  # an embedding may know of a cell what its values here do not
             empty_n[rows] = np.asarray(abs(seen.X).sum(1)).ravel() == 0
+        known_n[rows] = np.isin(_marks(seen, shared), known) & (np.diff(seen.X.indptr) >= MIN_SAME)
         proba = fitted.predict_proba(seen).to_numpy()
         if not np.isfinite(proba).all():
             raise ArithmeticError(f"{fitted.title} returned NaN or inf for cells {rows.start} to {rows.stop}")
         code_n[rows], score_n[rows] = proba.argmax(1), proba.max(1)
     labels = pd.Categorical.from_codes(code_n, [str(c) for c in classes])
-    return Named(labels, score_n, (score_n < np.float32(threshold)) | empty_n, int(empty_n.sum()))
+    return Named(labels, score_n, (score_n < np.float32(threshold)) | empty_n, int(empty_n.sum()), known_n)
+
+
+def _marks(adata: AnnData, shared: Shared) -> np.ndarray:
+    """Content hashes on the shared genes, of counts where both files hold them; else of values rounded to 0.001, for
+    two programs do not compute a logarithm to the last bit."""
+    if shared.rescale:
+        return content_hash(sp.csr_matrix(adata.layers["counts"]), shared.genes)
+    x = sp.csr_matrix(adata.X, copy=True)
+    x.data = np.rint(x.data * 1000)
+    return content_hash(x, shared.genes)
 
 
 def choose_method(
@@ -197,9 +216,20 @@ def check_embeddings(setting: Setting, methods: list[Method]) -> None:
     """An ``InputError`` if an embedding that was asked for is not in both files with one width."""
     for method in methods:
         if isinstance(method, ObsmEmbedding):
-            known, new = (method.embed(adata).shape[1] for adata in (setting.reference, setting.query_sample))
+            known, new = (
+                _width(method, adata, which)
+                for adata, which in ((setting.reference, "the reference"), (setting.query_sample, "the file"))
+            )
             if known != new:
                 raise InputError(f"{method.title} has {known} columns in the reference and {new} in the file")
+            setting.notes.append(method.blind_spot)
+
+
+def _width(method: ObsmEmbedding, adata: AnnData, which: str) -> int:
+    try:
+        return method.embed(adata).shape[1]
+    except InputError as error:
+        raise InputError(f"{which}: {error}; an embedding has to be in both files") from error
 
 
 def needs_obsm(methods: list[Method]) -> bool:

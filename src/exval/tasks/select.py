@@ -13,7 +13,7 @@ from exval.errors import InputError
 from exval.methods.base import Method
 from exval.tasks.annotate import common_rows, difference
 from exval.tasks.crossval import OutOfFold, caution, out_of_fold
-from exval.tasks.pick import blind_score, pick
+from exval.tasks.pick import Pick, blind_score, pick
 from exval.tasks.splits import Splits
 from exval.tasks.unknown import unsure_below
 
@@ -138,18 +138,27 @@ def choose(
     value, by_others = blind_score(found, titles, common, splits)
     why = f"{chosen}: macro-F1 {value:.3f} on {where} that had no say in the choice"
     apart = [name for name in by_others if name != chosen]
-    why += (
-        f" ({len(apart)} of {len(by_others)} folds were answered by {', '.join(sorted(set(apart)))})" if apart else ""
-    )
-    other = next(name for name in taken.ranked.index if name != chosen)
-    why += "; " + in_words(
-        chosen, other, difference(found, chosen, other, common, splits), unit=splits.unit,
-        caution=caution(splits, chosen, found.seen),
-        cost_ratio=seconds[chosen] / max(seconds[other], 1e-9),
-    )  # fmt: skip
+    if apart:
+        why += f" ({len(apart)} of {len(by_others)} folds were answered by {', '.join(sorted(set(apart)))})"
+    for name, other in _contests(taken, found):
+        why += "; " if why[-1] != "." else " "
+        why += in_words(
+            name, other, difference(found, name, other, common, splits), unit=splits.unit,
+            caution=caution(splits, name, found.seen), cost_ratio=seconds[name] / max(seconds[other], 1e-9),
+        )  # fmt: skip
     why += " Taken as the cheaper of equals." if chosen != taken.best else ""
     why += f" {taken.unclear} is not clearly better." if taken.unclear else ""
     return Choice(next(m for m in usable if m.title == chosen), why, table, found, splits)
+
+
+def _contests(taken: Pick, found: OutOfFold) -> list[tuple[str, str]]:
+    """Who is held against whom in the verdict: every run or embedding that was asked for against the chosen simple
+    method, a chosen run or embedding against the best simple one; without any, the chosen method against the next."""
+    others = [name for name in taken.ranked.index if name != taken.chosen]
+    prepared = [name for name in others if found.spent.get(name, 0.0) != 0]
+    if found.spent.get(taken.chosen, 0.0) != 0:
+        return [(taken.chosen, next((name for name in others if name not in prepared), others[0]))]
+    return [(name, taken.chosen) for name in prepared] or [(taken.chosen, others[0])]
 
 
 def _at_full_depth(method: Method, adata: AnnData, label: str, splits: Splits) -> tuple[float, str]:

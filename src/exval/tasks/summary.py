@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from exval.bench.results import POOLED, Results, config_hash, make_rows
-from exval.metrics.classification import accuracy, balanced_accuracy, macro_f1
+from exval.metrics.classification import accuracy, balanced_accuracy, macro_f1, per_class
 from exval.tasks.annotate import common_rows, extras_of
 from exval.tasks.labelmap import apply_map, unmatched
 from exval.tasks.map2d import map_cells
@@ -18,6 +18,8 @@ from exval.tasks.unknown import leave_one_type_out
 
 if TYPE_CHECKING:
     from exval.data.source import Source
+
+FEW_GENES = 50
 
 
 def summarise(
@@ -37,6 +39,14 @@ def summarise(
     warnings += _seen(choice, setting)
     if named.n_empty:
         warnings.append(f"{named.n_empty:,} cells have no value on any shared gene: they are marked unsure")
+    same = int(named.known_n.sum())
+    if same:
+        warnings.append(
+            f"{same:,} of {query.n:,} cells are in the reference too (the same values): their names were learned from "
+            "their own labels" + (", and they are left out of the score against known types" if config["truth"] else "")
+        )
+    if len(setting.shared.genes) < FEW_GENES:
+        warnings.append(f"only {len(setting.shared.genes)} genes are shared: few types can be told apart by so few")
     rows = _selection_rows(choice, cost)
     unknown, area = _unknown(setting, choice, label, titles, seed)
     extras["unknown_types"] = unknown
@@ -54,7 +64,11 @@ def summarise(
     if config["truth"]:
         truth_n = apply_map(query.obs[config["truth"]].astype(object).to_numpy(), mapping)
         predictions["truth"] = [str(x) if not pd.isna(x) else "" for x in truth_n]
-        more, scored, notes = _truth(truth_n, labels, named.unsure_n, choice.method.title, set(named.labels.categories))
+        new = ~named.known_n
+        more, scored, notes = _truth(
+            truth_n[new], labels[new], named.unsure_n[new], choice.method.title, set(named.labels.categories)
+        )
+        extras |= _truth_tables(truth_n[new], labels[new], choice.method.title)
         rows += more
         warnings += notes
     if mapping:
@@ -70,8 +84,11 @@ def summarise(
     verdict += scored
     config = {
         **config, "warnings": warnings, "cards": {}, "colors": colours,
+        "n_folds": len({fold.fold for fold in splits.folds}),
         "dataset": {"name": query.name, "n": query.n, "genes": len(query.var_names), "unit": query.unit, "label": label,
-                    "split_by": config["split_by"], "classes": list(named.labels.categories)},
+                    "split_by": config["split_by"], "classes": list(named.labels.categories),
+                    "reference": {"name": ref.name, "n": setting.reference.n_obs, "unit": ref.unit,
+                                  "shared_genes": len(setting.shared.genes)}},
     }  # fmt: skip
     common_columns = {"task": "annotate", "data": ref.name, "seed": seed, "config_hash": config_hash(config)}
     return Results(make_rows(rows, **common_columns), predictions, config, verdict, extras)
@@ -150,6 +167,20 @@ def _truth(
         rows.append({**head, "value": caught, "n": int((~inside).sum())})
         text += f"; of {int((~inside).sum())} cells of types that the reference lacks, {caught:.0%} are unsure"
     return rows, (text.lstrip("; ") and " " + text.strip(" ;") + "."), notes
+
+
+def _truth_tables(truth_n: np.ndarray, labels: np.ndarray, title: str) -> dict[str, pd.DataFrame]:
+    """Class by class, and what is taken for what, on the file itself; a type that the reference lacks is in the truth
+    only."""
+    has = ~pd.isna(truth_n)
+    if not has.any():
+        return {}
+    truth_n, labels = truth_n[has].astype(str).astype(object), labels[has].astype(str).astype(object)
+    pairs = pd.DataFrame({"truth": truth_n, "prediction": labels}).value_counts().rename("n").reset_index()
+    return {
+        "truth_per_class": per_class(truth_n, labels).assign(method=title),
+        "truth_confusion": pairs.assign(method=title),
+    }
 
 
 def _histogram(query_n: np.ndarray, reference_n: np.ndarray, n_bins: int = 20) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import torch
 import exval
 from exval.data.files import atomic_path, refuse_existing, write_json, write_text
 from exval.errors import InputError, OutputError
+from exval.logs import warn
 from exval.recipes.config import RunConfig
 from exval.train.loop import Feed, Summary
 from exval.visibility import to_log1p
@@ -137,6 +138,7 @@ def finish_folder(out: Path, described: dict, summary: Summary, model, verdict: 
     from exval.report import write_report
 
     write_report(out)
+    warn(warnings)
 
 
 def is_first() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from exval.errors import InputError
+from exval.errors import ExvalError, InputError
+from exval.logs import warn
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,11 +48,11 @@ class Annotation:
     report: Path | None = None
 
     def lines(self) -> list[str]:
-        """For people: the verdict, what was written, what to beware of."""
+        """For people: the verdict, and what was written."""
         lines = [self.verdict]
         lines += [f"Cells:  {self.out}"] if self.out else []
         lines += [f"Report: {self.report / 'report.html'}"] if self.report else []
-        return lines + [f"Note: {line}" for line in self.warnings]
+        return lines
 
 
 def annotate(
@@ -154,6 +157,7 @@ def annotate(
     if report is not None:
         _write_report(results, Path(report))
     write_into(target, found.table, record, colours)
+    warn(found.warnings)
     return target if copy else None
 
 
@@ -200,6 +204,7 @@ def annotate_file(
     found.out, found.report = target, folder
     # The output takes its name last: if the report cannot be written, an older output is still there.
     write_output(source, target, found.table, record, colours, before=lambda: _write_report(results, folder))
+    warn(found.warnings)
     return found
 
 
@@ -247,10 +252,14 @@ def _annotate(
     methods = naming.candidates(method, seed, device)
     obsm = naming.needs_obsm(methods)
     reference = open_source(ref, layer=ref_layer, unit=ref_unit, species=species)
-    label_column(reference.obs, label)
+    with _about("the reference"):
+        label_column(reference.obs, label)
+        if split_by is not None:
+            label_column(reference.obs, split_by)
     query = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation)
     if truth is not None:
-        label_column(query.obs, truth)
+        with _about("the file"):
+            label_column(query.obs, truth)
     names = column_names(label, key_added)
     refuse_foreign(*_swap(record_in(data), names))
     with threadpool_limits(threads):
@@ -261,7 +270,7 @@ def _annotate(
         )
         threshold = choice.threshold()
         fitted = as_classifier(choice.method).fit(setting.thin.augment(setting.reference), label)
-        named = naming.name_cells(query, fitted, setting.shared, threshold, obsm)
+        named = naming.name_cells(query, fitted, setting, threshold, obsm)
         table = pd.DataFrame(dict(zip(names, (named.labels, named.score_n, named.unsure_n))), index=query.obs.index)
         config = {
             "task": "annotate", "data": query.name, "reference": reference.name, "label": label,
@@ -282,6 +291,15 @@ def _annotate(
     categories = list(named.labels.categories)
     known = [colours[name] for name in categories] if set(categories) <= set(colours) else None
     return found, record, known, results, query
+
+
+@contextmanager
+def _about(which: str) -> Iterator[None]:
+    """Two files are open: an error says which of them it is about."""
+    try:
+        yield
+    except ExvalError as error:
+        raise type(error)(f"{which}: {error}") from error
 
 
 def _swap(pair: tuple, names: tuple[str, ...]) -> tuple:

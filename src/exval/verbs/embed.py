@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from exval.errors import InputError, OutputError
+from exval.logs import warn
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Embedding:
         n, d = self.z_nd.shape
         where = f"columns {self.key}_0 to {self.key}_{d - 1}" if self._is_table() else f'obsm["{self.key}"]'
         line = f"{n:,} cells as vectors of {d} numbers in {where}, from {self.shared:,} of the run's {self.of:,} genes"
-        return [line] + ([f"Cells:  {self.out}"] if self.out else []) + [f"Note: {w}" for w in self.warnings]
+        return [line] + ([f"Cells:  {self.out}"] if self.out else [])
 
     def _is_table(self) -> bool:
         return self.out is not None and not self.out.name.endswith(".h5ad")
@@ -123,6 +124,7 @@ def embed(
             "measured. Vectors of files with other genes do not compare with these: cut the files to the genes they "
             "share first (annotate does)"
         )
+    warn(notes)
     return Embedding(z_nd, target, key_added, shared, len(opened.genes), notes)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exval.errors import InputError
+from exval.logs import warn
 
 if TYPE_CHECKING:
     from exval.bench.results import Results
@@ -122,6 +123,7 @@ def evaluate(
         with atomic_path(out) as part:
             found.save(part)
             write_report(part)
+    warn(found.config["warnings"])
     return found
 
 
@@ -139,6 +141,7 @@ def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
         source.n, labels_n=labels_n, groups_n=groups_n, name=split_by or "group", folds=config["folds"],
         repeats=config["repeats"], seed=config["seed"], min_cells=config["min_cells"],
     )  # fmt: skip
+    config["n_folds"] = len({fold.fold for fold in splits.folds})
     wanted = [m for m in methods if isinstance(m, ObsmEmbedding)]
     adata = source.to_adata(obsm=bool(wanted))
     for one in wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import time
@@ -83,10 +84,15 @@ class Stages:
         done = self.state["stages"].get(name)
         if done is None:
             start = time.perf_counter()
+            log = logging.getLogger("exval")
+            level = log.level
+            log.setLevel(logging.ERROR)  # what there is to beware of stands in the report
             try:
                 says = work()
             except Stopped:
                 raise KeyboardInterrupt("stopped; the same command begins this stage again") from None
+            finally:
+                log.setLevel(level)
             done = self.state["stages"][name] = {"seconds": round(time.perf_counter() - start, 1), "says": says}
             self._save()
             took = f"{done['seconds']:.0f} s"

@@ -22,12 +22,13 @@ def sections(folder: Folder) -> list[Section]:
         selection,
         splits,
         training,
+        truth,
         unknown,
     )
 
     order = (
-        methods, selection, classes, confusion, reliability, unknown, map2d, training, recovery, genes, splits, cost,
-        paragraph,
+        methods, truth, selection, classes, confusion, reliability, unknown, map2d, training, recovery, genes, splits,
+        cost, paragraph,
     )  # fmt: skip
     found = []
     for module in order:

@@ -35,7 +35,9 @@ def section(folder: Folder) -> Section | None:
         if rest
         else None
     )
-    return Section.of("classes", "Class by class", tag("div", draw, tag("div", listed, others), cls="grid"))
+    return Section.of(
+        "classes", "Class by class" + folder.where, tag("div", draw, tag("div", listed, others), cls="grid")
+    )
 
 
 def _caption(n_classes: int) -> str:

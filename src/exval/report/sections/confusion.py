@@ -33,12 +33,12 @@ def section(folder: Folder) -> Section | None:
         caption,
         cls="wide" if n_classes > 20 else "",
     )
-    side = _worst(part)
-    return Section.of("confusion", "What is taken for what", tag("div", draw, side, cls="grid" if n_classes <= 20 else
-                                                                  None))  # fmt: skip
+    body = tag("div", draw, worst(part), cls="grid" if n_classes <= 20 else None)
+    return Section.of("confusion", "What is taken for what" + folder.where, body)
 
 
-def _worst(part):
+def worst(part):
+    """The pairs taken for each other most, and how many cells got another name than their own."""
     totals = part.groupby("truth").n.sum()
     wrong = part[part.truth != part.prediction].sort_values("n", ascending=False, kind="stable")
     if not len(wrong):

@@ -59,8 +59,10 @@ def _table(folder: Folder, slice: str) -> Html | None:
     )
     others = others[:OTHER_METRICS]
     more = {name: pooled(rows, name, slice).set_index("method").value for name in others}
-    delta = pooled(rows, f"difference:{metric}", slice).set_index("method")
     against = _reference(folder, metric, slice, list(main.method))
+    other = rows.note.str.startswith("against ") & (rows.note != f"against {against}")
+    compared = rows if against is None else rows[~other]
+    delta = pooled(compared, f"difference:{metric}", slice).set_index("method")
     is_choice = folder.table("selection", "chosen") is not None
     first = folder.chosen if is_choice or not len(main) else str(main.method.iloc[0])
     badge = "chosen" if is_choice else "leads"
@@ -135,12 +137,15 @@ def _seconds(value: object, base: float, is_base: bool) -> Html:
     return join(text, Html("<br>"), tag("small", shown))
 
 
-def _reference(folder: Folder, metric: str, slice: str, methods: list[str]) -> str | None:
-    """What the differences are from: said in their notes (``against NAME``), else the one method that has none."""
+def _reference(folder: Folder, metric: str, slice: str, ranked: list[str]) -> str | None:
+    """What the differences are from: said in their notes (``against NAME``; of several the best, as in the verdict),
+    else the one method that has none."""
     rows = folder.rows
     compared = rows[(rows.metric == f"difference:{metric}") & (rows["slice"] == slice) & (rows.status == "ok")]
     named = {note.removeprefix("against ") for note in compared.note.astype(str) if note.startswith("against ")}
-    left = named or {name for name in methods if name not in set(compared.method.astype(str))}
+    if named:
+        return next((name for name in ranked if name in named), None)
+    left = {name for name in ranked if name not in set(compared.method.astype(str))}
     return left.pop() if len(left) == 1 and len(compared) else None
 
 
@@ -171,8 +176,10 @@ def _legend(folder: Folder, slices: list[str]) -> str:
     seeds = whole.seed.nunique()
     split = whole.split.astype(str)
     met = whole.method[split.str.contains("labels taught|seen in pretraining")].astype(str).unique()
+    given = [name for name in dict.fromkeys(rows.method.astype(str)) if name.startswith("obsm:")]
     text = "No cell was scored by a model that was fitted on it"
-    text += f", but {', '.join(met)} had met test cells before (see above). " if len(met) else ". "
+    text += f", but {', '.join(met)} had met test cells before (see above)" if len(met) else ""
+    text += f"; what {', '.join(given)} was computed from is not known here. " if given else ". "
     if whole.lo.notna().any():
         text += f"In brackets: 95 % interval, bootstrap over {_plural(unit)}. "
     else:
