@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from exval.bench.results import make_rows
 from exval.errors import InputError, OutputError
 from exval.report import write_report
+from exval.report.folder import Folder
+from exval.report.sections import methods
 from exval.verbs.report import report
 
 KINDS = {
@@ -268,3 +271,16 @@ def test_an_old_page_is_replaced_only_if_wanted(tmp_path):
         report(folder, force=False)
     assert page.read_text() == "old"
     assert report(folder).read_text().startswith("<!DOCTYPE html>")
+
+
+def test_differences_are_from_one_method_and_it_is_named(tmp_path):
+    """Three differences of one method: the page shows the one that the verdict is about, never their mean."""
+    head = {"slice": "arm=entries", "split": "cells (optimistic)", "unit": "cell", "n": 90}
+    figures = {"run": 0.66, "gene-mean": 1.09, "low-rank-hidden": 0.55}
+    rows = [{**head, "method": name, "metric": "rmse", "value": value} for name, value in figures.items()]
+    for name in ("gene-mean", "low-rank-hidden"):
+        gap = dict.fromkeys(("value", "lo", "hi"), 0.66 - figures[name])
+        rows.append({**head, "method": "run", "metric": "difference:rmse", **gap, "note": f"against {name}"})
+    folder = Folder(tmp_path, "recover", {"task": "recover"}, rows=make_rows(rows, task="recover"))
+    body = str(methods.section(folder).body)
+    assert "from low-rank-hidden" in body and "+0.110" in body and "−0.430" not in body and "−0.160" not in body

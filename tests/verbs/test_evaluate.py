@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from exval.bench.results import Results
@@ -239,6 +240,15 @@ def test_the_cost_of_a_run_includes_its_training(baron_small, small_run):
     assert found.extras["cost"].set_index("method").seconds["run"] > run.training_seconds
     again = evaluate(baron_small, task="recover", method=str(small_run), folds=2)
     assert again.extras["cost"].set_index("method").seconds["run"] > run.training_seconds
+
+
+def test_what_an_embedding_has_seen_is_unknown(baron_small, tmp_path, caplog):
+    """The labels themselves as an embedding: it wins, and both the page and the warnings say what cannot be told."""
+    baron_small.obsm["X_leak"] = pd.get_dummies(baron_small.obs["cell_type"]).to_numpy(float)
+    evaluate(baron_small, label="cell_type", method="obsm:X_leak", folds=2, out=tmp_path / "r")
+    assert any("what obsm:X_leak was computed from is not known" in record.message for record in caplog.records)
+    text = (tmp_path / "r" / "report.html").read_text()
+    assert "; what obsm:X_leak was computed from is not known here. " in text
 
 
 def test_what_an_embedding_cost_is_unknown(baron_small):

@@ -28,6 +28,7 @@ _LABEL = (
     "celltype",
     "cell type",
     "cell.type",
+    "cell_line",
     "annotation",
     "label",
     "cluster",
