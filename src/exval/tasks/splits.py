@@ -162,8 +162,8 @@ def _kept(n: int, labels_n: np.ndarray | None, least: int, notes: list[dict]) ->
         notes.append({"what": "rare", "n": int(small.sum()), "note": note})
     if len(sizes) - len(small) < 2:
         raise InputError(
-            f"{len(sizes) - len(small) or 'no'} class has at least {least} cells; two or more are needed to compare: give "
-            "more cells, or fewer --folds"
+            f"{len(sizes) - len(small) or 'no'} class has at least {least} cells; two or more are needed to compare: "
+            "give more cells, or fewer --folds"
         )
     keep = ~missing & ~pd.Series(labels_n).astype(str).isin(small.index).to_numpy()
     return np.flatnonzero(keep)
