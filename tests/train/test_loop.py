@@ -319,3 +319,13 @@ def test_a_request_in_the_last_step_changes_nothing(feed, tmp_path):
         feed, tmp_path / "a", hook=lambda step: signal.raise_signal(signal.SIGINT) if step == 5 else None
     )
     assert summary.steps == 6 and (tmp_path / "a" / "model.safetensors").exists()
+
+
+def test_an_ignored_signal_stays_ignored(feed, tmp_path):
+    """As it is for a job in the background of a script."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        summary, _ = train(feed, tmp_path / "a", hook=lambda step: signal.raise_signal(signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert summary.steps == 6

@@ -42,7 +42,9 @@ def on_request() -> Iterator[Request]:
         asked.made = True
 
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, take) for number in SIGNALS}
+        # One that is ignored (a job in the background of a script) stays so.
+        wanted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, take) for number in wanted}
     try:
         yield asked
     finally:
