@@ -92,7 +92,7 @@ def warnings(folder: Folder) -> list[str]:
     if "seen in pretraining" not in said and any("seen in pretraining" in split for split in splits):
         lines.insert(0, "Some of the test cells were seen in pretraining.")
     failed = _failed(folder)
-    if failed:
+    if any(f"{name} failed: " not in " ".join(lines) for name in failed):
         lines.append(f"Failed: {', '.join(failed)} (see the table).")
     return list(dict.fromkeys([*lines, *folder.problems]))
 

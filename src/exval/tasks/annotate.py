@@ -91,6 +91,7 @@ def evaluate_annotation(
     ]
     shared = {"task": "annotate", "data": data, "seed": config.get("seed", 0), "config_hash": config_hash(config)}
     warnings = list(config.get("warnings", [])) + _warnings(found, ranked, splits)
+    warnings += [f"{title} failed: {why}" for title, why in found.failed.items()]
     warnings += blind_spots(methods, adata, found.seen)
     return Results(
         make_rows(rows, **shared),

@@ -112,7 +112,7 @@ def out_of_fold(
                 proba = checked(fitted.predict_proba(test), title)
         except FAULTS as error:
             failed[title] = " ".join(f"{error or type(error).__name__}".split())
-            logger.warning("%s failed: %s", title, failed[title])
+            logger.info("%s failed: %s", title, failed[title])
             continue
         values = proba.to_numpy()
         best = values.argmax(1)

@@ -98,7 +98,7 @@ def evaluate_recovery(
             tuned = {arm: _calibration(_ask(fitted, *again[arm], title), again[arm][1], arm) for arm in arms}
         except FAULTS as error:
             failed[title] = " ".join(f"{error or type(error).__name__}".split())
-            logger.warning("%s failed: %s", title, failed[title])
+            logger.info("%s failed: %s", title, failed[title])
             continue
         for arm in arms:
             case = cases[arm][1]
@@ -147,6 +147,7 @@ def evaluate_recovery(
     rows += [{"method": title, "split": splits.name, "status": "failed", "metric": "rmse", "slice": "arm=entries",
               "value": np.nan, "note": why} for title, why in failed.items()]  # fmt: skip
     warnings += _cautions(table, titles, list(dict.fromkeys(name for name, *_ in contests)), splits)
+    warnings += [f"{title} failed: {why}" for title, why in failed.items()]
     warnings += blind_spots(methods, adata, seen)
     extras = {"cost": cost.loc[titles].reset_index(), "recovered": pd.concat(points, ignore_index=True)}
     if len(splits.notes):

@@ -130,7 +130,7 @@ def choose(
         )
         return Choice(barred[insist], why, table, found, splits, threshold)
     table["chosen"] = table.method == chosen
-    where = f"held-out {splits.name} of the reference" if splits.groups_n is not None else "held-out reference cells"
+    where = f"held-out {splits.name}s of the reference" if splits.groups_n is not None else "held-out reference cells"
     if len(titles) == 1:
         why = f"{chosen}: macro-F1 {taken.ranked[chosen]:.3f} on {where}"
         why += f" ({splits.caution})." if splits.caution else "."

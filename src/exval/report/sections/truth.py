@@ -37,7 +37,8 @@ def section(folder: Folder) -> Section | None:
         for entry in classes.head(LISTED).to_dict("records")
     ]  # fmt: skip
     tall = 200 + 21 * min(len(rows), TOP) if len(rows) > 18 else None
-    listed = table(["type", "precision", "recall", "F1", "cells"], rows, cls="full", tall=tall,
-                   caption="Types that the reference lacks have no F1 but 0: they cannot be named.")  # fmt: skip
+    lacking = not set(found.truth) <= set(folder.dataset.get("classes") or found.truth)
+    caption = "Types that the reference lacks cannot be named: their F1 is 0." if lacking else ""
+    listed = table(["type", "precision", "recall", "F1", "cells"], rows, cls="full", tall=tall, caption=caption)
     body = tag("div", draw, tag("div", worst(found), listed), cls="grid" if n_classes <= 20 else None)
     return Section.of("truth", "On this file: against its known types", body)
