@@ -212,7 +212,8 @@ def test_damaged_manifest(disk, content):
 def test_every_file_is_watched(disk):
     names = sorted(path.name for path in disk.iterdir() if path.name != "manifest.json")
     assert names == [
-        "genes.tsv", "hashes.npy", "obs.parquet", "offsets.npy", "pairs.bin", "panel_n.npy", "panels.npy", "totals.npy",
+        "genes.tsv", "hashes.npy", "identities.npy", "obs.parquet", "offsets.npy", "pairs.bin", "panel_n.npy",
+        "panels.npy", "totals.npy",
     ]  # fmt: skip
     for name in names:
         content = (disk / name).read_bytes()

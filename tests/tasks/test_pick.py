@@ -83,3 +83,50 @@ def test_where_all_folds_agree_the_score_is_the_plain_one():
     assert chosen == ["good"] * FOLDS and value == pytest.approx(
         pick(found, ["good", "bad"], ROWS, splits).ranked["good"]
     )
+
+
+def test_one_of_several_runs_that_is_clearly_better_is_taken():
+    """The wild one leads by chance; the steady one is better beyond doubt."""
+    wild = np.zeros(N, bool)
+    wild[np.random.default_rng(0).permutation(N)[:173]] = True
+    found, splits = told(
+        {"simple": first(0.8), "steady": first(0.86), "wild": wild},
+        {"simple": 1, "steady": 1, "wild": 1}, {"steady": 9.0, "wild": 9.0},
+    )  # fmt: skip
+    taken = pick(found, ["simple", "steady", "wild"], ROWS, splits)
+    assert taken.ranked.index[0] == "wild"
+    assert taken.chosen == "steady" and taken.unclear == ""
+
+
+def test_a_cheaper_run_that_ties_with_the_best_simple_method_is_not_taken():
+    right = first(0.9)
+    found, splits = told({"simple": right, "run": right}, {"simple": 100, "run": 1}, {"run": 0.5})
+    assert pick(found, ["simple", "run"], ROWS, splits).chosen == "simple"
+
+
+def test_repeats_are_scored_each_by_its_own_folds():
+    """Seed 1 is named rightly throughout, seed 0 nowhere: the mean is that of both."""
+    found, splits = told({"one": first(1.0), "two": first(0.0)}, {"one": 1, "two": 1})
+    again = found.predictions.assign(seed=1)
+    again["prediction"] = again.truth
+    found.predictions = pd.concat([found.predictions, again], ignore_index=True)
+    folds = [Fold(f.train, f.test, f.fold, seed) for seed in (0, 1) for f in splits.folds]
+    value, chosen = blind_score(found, ["two"], ROWS, Splits("cells", folds, None))
+    assert chosen == ["two"] * 2 * FOLDS and value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("donors, blind", [(6, False), (8, True), (3, True)])
+def test_donors_that_are_too_few_without_a_fold(donors, blind):
+    """Six allow an interval, the rest of them does not: the rule cannot be followed blindly. Three never do."""
+    found, _ = told({"simple": first(0.5), "run": first(1.0)}, {"simple": 1, "run": 1}, {"run": 9.0})
+    group_n = np.array([f"d{i % donors}" for i in range(N)], dtype=object)
+    found.predictions["group"] = np.tile(group_n, 2)
+    folds = [Fold(ROWS[group_n != g], ROWS[group_n == g], i, 0) for i, g in enumerate(sorted(set(group_n)))]
+    found.predictions["fold"] = np.tile([int(g[1:]) for g in group_n], 2)
+    splits = Splits("donor", folds, group_n)
+    taken = pick(found, ["simple", "run"], ROWS, splits)
+    assert taken.chosen == ("simple" if donors < 6 else "run")
+    score = blind_score(found, ["simple", "run"], ROWS, splits)
+    assert (score is not None) is blind
+    if blind:
+        assert set(score[1]) == {taken.chosen}

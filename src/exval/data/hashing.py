@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from scipy import sparse
 
-__all__ = ["content_hash", "gene_hash", "hashes_of", "panel_mark"]
+__all__ = ["content_hash", "gene_hash", "hashes_of", "identity_hash", "panel_mark"]
 
 _STEP, _M1, _M2 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -79,8 +79,47 @@ def content_hash(x_ng: sparse.csr_matrix, names, *, zeros: bool = False) -> np.n
     return _mix(sums[x_ng.indptr[1:]] - sums[x_ng.indptr[:-1]])
 
 
+SUPPORT = 50
+"""Genes that must be non-zero, and genes that must be zero, for a sample to be known by which are which."""
+
+
+def identity_hash(x_ng: sparse.csr_matrix, names) -> np.ndarray:
+    """Hash which genes of every sample are non-zero: the same in counts, CP10k and log1p, however scaled and rounded.
+
+    A sample with fewer than :data:`SUPPORT` non-zero genes, or fewer zeros than that, is not told apart from others by
+    them: its values are hashed instead (:func:`content_hash`), so that it is known in its own unit only.
+
+    Parameters
+    ----------
+    x_ng
+        (n, g) CSR matrix without duplicate entries, non-negative; stored zeros count as zeros.
+    names
+        (g,) canonical names of all genes that were measured, or their :func:`gene_hash`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) uint64.
+
+    Examples
+    --------
+    >>> x = sparse.random(3, 400, 0.5, format="csr", random_state=0)
+    >>> names = [f"G{i}" for i in range(400)]
+    >>> bool((identity_hash(x, names) == identity_hash(np.log1p(7 * x), names)).all())
+    True
+    """
+    ones = sparse.csr_matrix((x_ng.data != 0, x_ng.indices, x_ng.indptr), x_ng.shape).astype(np.float32)
+    length_n = np.asarray(ones.sum(1)).ravel()
+    told_n = np.minimum(length_n, x_ng.shape[1] - length_n) >= SUPPORT
+    gene_g = np.asarray(names)
+    gene_g = gene_g if gene_g.dtype == np.uint64 else gene_hash(names)
+    if told_n.all():
+        return content_hash(ones, gene_g)
+    return np.where(told_n, content_hash(ones, gene_g), content_hash(x_ng, gene_g))
+
+
 def hashes_of(adata) -> np.ndarray:
-    """(n,) content hashes of a prepared AnnData: over its recognised genes, in the unit of its file.
+    """(n,) identity hashes of a prepared AnnData, over its recognised genes.
 
     Taken from ``obs["exval_hash"]`` where they were noted before genes were left out.
     """
@@ -89,7 +128,7 @@ def hashes_of(adata) -> np.ndarray:
     names = np.asarray(adata.var_names)
     known = adata.var["recognised"].to_numpy() if "recognised" in adata.var else np.ones(len(names), bool)
     x_ng = adata.layers.get("counts", adata.X).tocsr()
-    return content_hash(x_ng if known.all() else x_ng[:, known], names[known])
+    return identity_hash(x_ng if known.all() else x_ng[:, known], names[known])
 
 
 def panel_mark(names) -> str:

@@ -49,6 +49,8 @@ class Source:
         Canonical genes after merging duplicates, (g,); the columns of every matrix that is given out.
     recognised
         (g,) bool: which of ``var_names`` are in the vocabulary.
+    merged
+        (g,) bool: which of them the file has in several columns.
     obsm
         Arrays per cell, read when asked for.
     adata
@@ -80,6 +82,7 @@ class Source:
             known[gene] = known.get(gene, False) or how != "unknown"
         self.var_names = pd.Index(merge.names)
         self.recognised = np.array([known[gene] for gene in merge.names.tolist()])
+        self.merged = self.var_names.isin(pd.Index(genes.canonical)[pd.Index(genes.canonical).duplicated()])
         self.obsm: Mapping[str, Any] = opened.obsm
         self.adata: AnnData | None = opened.adata
         self._total_n: np.ndarray | None = None
@@ -158,6 +161,7 @@ class Source:
             out = AnnData(log, obs=obs)
             out.var_names = self.var_names
             out.var["recognised"] = self.recognised
+            out.var["merged"] = self.merged
             if self.unit == "counts":
                 out.layers["counts"] = x
             for name in self.obsm if obsm else ():

@@ -80,7 +80,8 @@ class Store:
         manifest = layout.read_manifest(path)
         layout.check_files(path, manifest)
         try:
-            names = ["offsets", "hashes", "panel_n", "panels"] + ["totals"] * ("totals.npy" in manifest["files"])
+            names = ["offsets", "hashes", "identities", "panel_n", "panels"]
+            names += ["totals"] * ("totals.npy" in manifest["files"])
             arrays = {name: _mapped(path / f"{name}.npy") for name in names}
             arrays["pairs"] = np.asarray(np.memmap(path / "pairs.bin", mode="r")) if manifest["nnz"] else b""
             lines = (path / "genes.tsv").read_text(encoding="utf-8").splitlines()[1:]
@@ -214,6 +215,16 @@ class Store:
     def content_hash_n(self) -> np.ndarray:
         """(n,) uint64 hash of each sample's recognised genes and values, equal wherever the same sample stands."""
         return self._of_rows(self._arrays["hashes"])
+
+    @property
+    def content(self) -> str:
+        """One hash of all samples, whatever their order."""
+        return f"{int(self.content_hash_n.sum(dtype=np.uint64)):016x}"
+
+    @property
+    def identity_n(self) -> np.ndarray:
+        """(n,) uint64 hash by which a sample is recognised, in whatever unit its values stand elsewhere."""
+        return self._of_rows(self._arrays["identities"])
 
     @property
     def panel_n(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from exval import __version__
 from exval.data import files, layout
-from exval.data.hashing import content_hash, gene_hash
+from exval.data.hashing import content_hash, gene_hash, identity_hash
 from exval.errors import InputError
 
 __all__ = ["StoreWriter", "implicit_of"]
@@ -63,6 +63,7 @@ class StoreWriter:
         self._sink = self._open("pairs.bin")
         self._lengths: list[np.ndarray] = []
         self._hashes: list[np.ndarray] = []
+        self._identities: list[np.ndarray] = []
         self._totals: list[np.ndarray | None] = []
         self._panel_n: list[np.ndarray] = []
         self._panels: list[np.ndarray] = []
@@ -119,6 +120,7 @@ class StoreWriter:
         self._sink.write(layout.pack(genes_t, values_t, self.width))
         self._lengths.append(length_n)
         self._hashes.append(hash_n)
+        self._identities.append(hash_n if zeros else identity_hash(x_nc, self._hash_c))
         self._totals.append(None if total_n is None else np.asarray(total_n, dtype=np.float32))
         self._panel_n.append(np.full(x_nc.shape[0], self._panel, dtype=np.int32))
         if obs is not None:
@@ -175,6 +177,7 @@ class StoreWriter:
         arrays = {
             "offsets": np.concatenate([np.zeros(1, np.int64), length_n.cumsum()]),
             "hashes": cat(self._hashes, np.uint64),
+            "identities": cat(self._identities, np.uint64),
             "panel_n": cat(self._panel_n, np.int32),
             "panels": np.array(self._panels, dtype=np.uint8).reshape(len(self._panels), len(self.genes)),
             "totals": cat(known, np.float32) if known and len(known) == len(self._totals) else None,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from exval.data.hashing import hashes_of, panel_mark
+from exval.data.hashing import SUPPORT, hashes_of, panel_mark
 from exval.errors import InputError
 from exval.methods.base import Card, Method, labels_of
 
@@ -102,11 +102,12 @@ class RunMethod(Method):
         return np.isin(hashes_of(adata), self.run.seen_hashes)
 
     def recognises(self, adata) -> bool:
-        """Whether samples seen in training would be found: over other genes or in another unit they would not."""
+        """Whether samples seen in training would be found: over other genes they would not, nor over few genes in
+        another unit."""
         unit = "counts" if "counts" in adata.layers else "log1p"
         known = adata.var_names[adata.var["recognised"]] if "recognised" in adata.var else adata.var_names
         same_unit = (self.run.described.get("unit") == "counts") == (unit == "counts")
-        return same_unit and panel_mark(known) in self.run.described.get("panels", [])
+        return (same_unit or len(known) >= 4 * SUPPORT) and panel_mark(known) in self.run.described.get("panels", [])
 
     def taught(self, adata) -> np.ndarray:
         """(n,) true for samples whose labels the run was taught: it cannot be scored on them."""

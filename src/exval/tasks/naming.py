@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from exval.data.hashing import content_hash, hashes_of
+from exval.data.hashing import hashes_of, identity_hash
 from exval.errors import InputError
 from exval.methods.base import Method, configured, split_specs
 from exval.methods.obsm import ObsmEmbedding
 from exval.methods.probe import as_classifier
 from exval.progress import track
+from exval.tasks.crossval import blind_spots
 from exval.tasks.labelmap import apply_map
 from exval.tasks.map2d import spread_rows
 from exval.tasks.select import Choice, choose
@@ -59,8 +60,9 @@ class Setting:
 
 
 def prepare(
-    query: Source, ref: Source, label: str, mapping: dict[str, str], split_by: str | None, seed: int, obsm: bool
-) -> Setting:
+    query: Source, ref: Source, label: str, mapping: dict[str, str], split_by: str | None, seed: int, obsm: bool,
+    methods: tuple[Method, ...] = (),
+) -> Setting:  # fmt: skip
     """Bring both files onto their shared genes; drop reference cells without a label.
 
     Raises
@@ -85,6 +87,7 @@ def prepare(
     shared = share_genes(ref.var_names, query.var_names, ref.unit == "counts" and query.unit == "counts")
     whole = ref.to_adata(rows, obsm=obsm)
     whole.obs["exval_hash"] = hashes_of(whole)  # of all genes: on the shared ones a cell is not recognised any more
+    notes += blind_spots(methods, whole, {})
     reference = shared.view(whole)
     reference.obs[label] = labels_n[rows].astype(str)
     picked = spread_rows(query.n)
@@ -146,7 +149,8 @@ class Named:
     """Names, scores and marks of all cells of the query, in the order of the file.
 
     ``n_empty`` cells have no value on the genes asked: their name is a guess from nothing, and they are unsure.
-    ``known_n`` marks the cells that are also in the reference: the same values on the shared genes.
+    ``known_n`` marks the cells that are also in the reference, by the shared genes that are not zero; ``n_untold``
+    cells have too few values there to tell.
     """
 
     labels: pd.Categorical
@@ -154,38 +158,42 @@ class Named:
     unsure_n: np.ndarray
     n_empty: int
     known_n: np.ndarray
+    n_untold: int
 
 
 def name_cells(
     query: Source, fitted: Method, setting: Setting, threshold: float, obsm: bool, size: int = 4096
 ) -> Named:
     """Ask a fitted method about every cell of the query, ``size`` cells at a time."""
-    shared, known = setting.shared, np.unique(_marks(setting.reference, setting.shared))
+    shared, known = setting.shared, np.unique(_marks(setting.reference, setting)[0])
     classes = np.asarray(fitted.classes_, dtype=object)
     code_n, score_n = np.empty(query.n, np.int32), np.empty(query.n, np.float32)
-    empty_n, known_n = np.zeros(query.n, bool), np.zeros(query.n, bool)
+    empty_n, known_n, n_untold = np.zeros(query.n, bool), np.zeros(query.n, bool), 0
     blocks = query.iter_adata(size, obsm=obsm)
     for rows, adata in track(blocks, "Naming cells", total=-(-query.n // size)):
         seen = shared.view(adata)
         if not obsm:  # an embedding may know of a cell what its values here do not
             empty_n[rows] = np.asarray(abs(seen.X).sum(1)).ravel() == 0
-        known_n[rows] = np.isin(_marks(seen, shared), known) & (np.diff(seen.X.indptr) >= MIN_SAME)
+        marks_n, told_n = _marks(seen, setting)
+        known_n[rows] = np.isin(marks_n, known) & told_n
+        n_untold += int((~told_n).sum())
         proba = fitted.predict_proba(seen).to_numpy()
         if not np.isfinite(proba).all():
             raise ArithmeticError(f"{fitted.title} returned NaN or inf for cells {rows.start} to {rows.stop}")
         code_n[rows], score_n[rows] = proba.argmax(1), proba.max(1)
     labels = pd.Categorical.from_codes(code_n, [str(c) for c in classes])
-    return Named(labels, score_n, (score_n < np.float32(threshold)) | empty_n, int(empty_n.sum()), known_n)
+    return Named(labels, score_n, (score_n < np.float32(threshold)) | empty_n, int(empty_n.sum()), known_n, n_untold)
 
 
-def _marks(adata: AnnData, shared: Shared) -> np.ndarray:
-    """Content hashes on the shared genes, of counts where both files hold them; else of values rounded to 0.001, for
-    two programs do not compute a logarithm to the last bit."""
-    if shared.rescale:
-        return content_hash(sp.csr_matrix(adata.layers["counts"]), shared.genes)
-    x = sp.csr_matrix(adata.X, copy=True)
-    x.data = np.rint(x.data * 1000)
-    return content_hash(x, shared.genes)
+def _marks(adata: AnnData, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """Identity hashes on the shared genes, and which cells have values enough to be known by them.
+
+    Genes that a file has in several columns are left out: how these became one depends on its unit.
+    """
+    plain = ~np.any([a.var["merged"].to_numpy(bool) for a in (setting.reference, setting.query_sample)], axis=0)
+    x = sp.csr_matrix(adata.layers["counts"] if setting.shared.rescale else adata.X)[:, plain]
+    length_n = np.asarray((x != 0).sum(1)).ravel()
+    return identity_hash(x, setting.shared.genes[plain]), length_n >= MIN_SAME
 
 
 def choose_method(
@@ -222,7 +230,6 @@ def check_embeddings(setting: Setting, methods: list[Method]) -> None:
             )
             if known != new:
                 raise InputError(f"{method.title} has {known} columns in the reference and {new} in the file")
-            setting.notes.append(method.blind_spot)
 
 
 def _width(method: ObsmEmbedding, adata: AnnData, which: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from exval.bench.intervals import Interval, verdict
+from exval.bench.intervals import MIN_UNITS, Interval, verdict
 from exval.metrics.classification import macro_f1
 from exval.progress import track
 from exval.tasks.annotate import difference, ranking
@@ -59,10 +59,14 @@ def pick(found: OutOfFold, titles: list[str], rows: np.ndarray, splits: Splits) 
     """
     ranked, seconds = ranking(found, titles, rows), found.cost().seconds
     prepared = {name for name in titles if found.spent.get(name, 0.0) != 0}
-    best, unclear = ranked.index[0], ""
-    simple = next((name for name in ranked.index if name not in prepared), best)
-    if best in prepared and best != simple and _held(found, best, simple, rows, splits)[1] != "better":
-        best, unclear = simple, best
+    simple = next((name for name in ranked.index if name not in prepared), ranked.index[0])
+    best, unclear = simple, ""
+    for name in ranked.index[: ranked.index.get_loc(simple)]:  # runs and embeddings that lead
+        if _held(found, name, simple, rows, splits)[1] == "better":
+            best = name
+            break
+        unclear = unclear or name
+    unclear = unclear if best == simple else ""
     against = {name: _held(found, name, best, rows, splits) for name in ranked.index if name != best}
     equals = [n for n, (_, said) in against.items() if said == "tie" and (n not in prepared or best in prepared)]
     cost = {name: np.inf if np.isnan(seconds[name]) else seconds[name] for name in [best, *equals]}
@@ -74,7 +78,9 @@ def _held(found: OutOfFold, name: str, other: str, rows: np.ndarray, splits: Spl
     return gap, verdict(gap.value, gap.lo, gap.hi)
 
 
-def blind_score(found: OutOfFold, titles: list[str], rows: np.ndarray, splits: Splits) -> tuple[float, list[str]]:
+def blind_score(
+    found: OutOfFold, titles: list[str], rows: np.ndarray, splits: Splits
+) -> tuple[float, list[str]] | None:
     """Macro-F1 of choosing by the rule, on cells that had no say: each fold is answered by what the others choose.
 
     Returns
@@ -83,8 +89,14 @@ def blind_score(found: OutOfFold, titles: list[str], rows: np.ndarray, splits: S
         Pooled over folds, averaged over repeats.
     chosen
         What the others chose, a name for every fold.
+
+    None where the rule cannot be followed without a fold: all donors allow an interval and the others alone do not.
     """
     answers, chosen = [], []
+    if splits.groups_n is not None and len(set(splits.groups_n[rows])) >= MIN_UNITS:
+        units = [len(set(splits.groups_n[np.setdiff1d(rows, fold.test)])) for fold in splits.folds]
+        if min(units) < MIN_UNITS:
+            return None
     for fold in track(splits.folds, "Scoring the choice"):
         rest, own = np.setdiff1d(rows, fold.test), np.intersect1d(rows, fold.test)
         if not len(rest) or not len(own):

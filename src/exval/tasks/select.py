@@ -135,30 +135,35 @@ def choose(
         why = f"{chosen}: macro-F1 {taken.ranked[chosen]:.3f} on {where}"
         why += f" ({splits.caution})." if splits.caution else "."
         return Choice(usable[0], why, table, found, splits)
-    value, by_others = blind_score(found, titles, common, splits)
-    why = f"{chosen}: macro-F1 {value:.3f} on {where} that had no say in the choice"
-    apart = [name for name in by_others if name != chosen]
-    if apart:
-        why += f" ({len(apart)} of {len(by_others)} folds were answered by {', '.join(sorted(set(apart)))})"
+    blind = blind_score(found, titles, common, splits)
+    apart = [] if blind is None else [name for name in blind[1] if name != chosen]
+    if blind is None or len(apart) == len(blind[1]):
+        why = f"{chosen}: macro-F1 {taken.ranked[chosen]:.3f} on {where}, which also chose it"
+    else:
+        why = f"{chosen}: macro-F1 {blind[0]:.3f} on {where} that had no say in the choice"
+        if apart:
+            why += f" ({len(apart)} of {len(blind[1])} folds were answered by {', '.join(sorted(set(apart)))})"
     for name, other in _contests(taken, found):
         why += "; " if why[-1] != "." else " "
         why += in_words(
             name, other, difference(found, name, other, common, splits), unit=splits.unit,
             caution=caution(splits, name, found.seen), cost_ratio=seconds[name] / max(seconds[other], 1e-9),
         )  # fmt: skip
-    why += " Taken as the cheaper of equals." if chosen != taken.best else ""
+    why += f" {chosen} is the cheaper equal of {taken.best}." if chosen != taken.best else ""
     why += f" {taken.unclear} is not clearly better." if taken.unclear else ""
+    why += "".join(f" {name} was not compared: {reasons[name]}." for name in barred)
     return Choice(next(m for m in usable if m.title == chosen), why, table, found, splits)
 
 
 def _contests(taken: Pick, found: OutOfFold) -> list[tuple[str, str]]:
-    """Who is held against whom in the verdict: every run or embedding that was asked for against the chosen simple
-    method, a chosen run or embedding against the best simple one; without any, the chosen method against the next."""
-    others = [name for name in taken.ranked.index if name != taken.chosen]
-    prepared = [name for name in others if found.spent.get(name, 0.0) != 0]
-    if found.spent.get(taken.chosen, 0.0) != 0:
-        return [(taken.chosen, next((name for name in others if name not in prepared), others[0]))]
-    return [(name, taken.chosen) for name in prepared] or [(taken.chosen, others[0])]
+    """Who is held against whom in the verdict: every run or embedding that was asked for against the best simple
+    method, as the rule of choice does; without any, the chosen method against the next."""
+    names = list(taken.ranked.index)
+    prepared = [name for name in names if found.spent.get(name, 0.0) != 0]
+    simple = [name for name in names if name not in prepared]
+    if prepared and simple:
+        return [(name, simple[0]) for name in prepared]
+    return [(taken.chosen, next(name for name in names if name != taken.chosen))]
 
 
 def _at_full_depth(method: Method, adata: AnnData, label: str, splits: Splits) -> tuple[float, str]:

@@ -12,7 +12,7 @@ from exval.metrics.classification import accuracy, balanced_accuracy, macro_f1, 
 from exval.tasks.annotate import common_rows, extras_of
 from exval.tasks.labelmap import apply_map, unmatched
 from exval.tasks.map2d import map_cells
-from exval.tasks.naming import CHEAP, Named, Setting
+from exval.tasks.naming import CHEAP, MIN_SAME, Named, Setting
 from exval.tasks.select import Choice
 from exval.tasks.unknown import leave_one_type_out
 
@@ -42,8 +42,13 @@ def summarise(
     same = int(named.known_n.sum())
     if same:
         warnings.append(
-            f"{same:,} of {query.n:,} cells are in the reference too (the same values): their names were learned from "
+            f"{same:,} of {query.n:,} cells are in the reference too: their names were learned from "
             "their own labels" + (", and they are left out of the score against known types" if config["truth"] else "")
+        )
+    if named.n_untold:
+        warnings.append(
+            f"{named.n_untold:,} cells have fewer than {MIN_SAME} values on the shared genes: whether they are in the "
+            "reference too cannot be told"
         )
     if len(setting.shared.genes) < FEW_GENES:
         warnings.append(f"only {len(setting.shared.genes)} genes are shared: few types can be told apart by so few")
@@ -66,8 +71,9 @@ def summarise(
         predictions["truth"] = [str(x) if not pd.isna(x) else "" for x in truth_n]
         new = ~named.known_n
         more, scored, notes = _truth(
-            truth_n[new], labels[new], named.unsure_n[new], choice.method.title, set(named.labels.categories)
-        )
+            truth_n[new], labels[new], named.unsure_n[new], choice.method.title, set(named.labels.categories),
+            f" of the {int(new.sum()):,} cells that are not in the reference" if same else "",
+        )  # fmt: skip
         extras |= _truth_tables(truth_n[new], labels[new], choice.method.title)
         rows += more
         warnings += notes
@@ -109,7 +115,8 @@ def _selection_rows(choice: Choice, cost: pd.DataFrame) -> list[dict]:
         truth, said = table.truth.to_numpy(), table.prediction.to_numpy()
         groups = None if splits.groups_n is None else table.group.to_numpy()
         interval = macro_f1_interval(truth, said, groups_n=groups, repeat_n=table.seed.to_numpy())
-        head = {"method": title, "split": splits.name, "unit": splits.unit, "n": interval.n_units,
+        seen = ", seen in pretraining" if choice.found.seen.get(title) else ""
+        head = {"method": title, "split": splits.name + seen, "unit": splits.unit, "n": interval.n_units,
                 "seconds": cost.seconds[title], "peak_mb": cost.peak_mb[title],
                 "note": "chose the method, so slightly favourable"}  # fmt: skip
         rows.append({**head, "metric": "macro_f1", "value": interval.value, "lo": interval.lo, "hi": interval.hi})
@@ -134,9 +141,10 @@ def _seen(choice: Choice, setting: Setting) -> list[str]:
 
 
 def _truth(
-    truth_n: np.ndarray, labels: np.ndarray, unsure_n: np.ndarray, title: str, known: set[str]
+    truth_n: np.ndarray, labels: np.ndarray, unsure_n: np.ndarray, title: str, known: set[str], whose: str = ""
 ) -> tuple[list[dict], str, list[str]]:
-    """Scores against known types of the query; a type the reference lacks can only be caught as unsure."""
+    """Scores against known types of the query; a type the reference lacks can only be caught as unsure. ``whose`` says
+    of which cells, where not of all."""
     has = ~pd.isna(truth_n)
     truth_n = truth_n[has].astype(str).astype(object)
     labels, unsure_n = labels[has].astype(object), unsure_n[has]
@@ -158,7 +166,7 @@ def _truth(
         if sure.any():
             rows.append({**head, "slice": "query, sure", "metric": "accuracy", "n": int(sure.sum()),
                          "value": accuracy(truth_n[sure], labels[sure])})  # fmt: skip
-        text = f" Against the known types: macro-F1 {macro_f1(*pair):.3f}, accuracy {accuracy(*pair):.3f}"
+        text = f" Against the known types{whose}: macro-F1 {macro_f1(*pair):.3f}, accuracy {accuracy(*pair):.3f}"
         text += f", {unsure_n[inside].mean():.0%} of these unsure"
     if (~inside).any():
         caught = float(unsure_n[~inside].mean())

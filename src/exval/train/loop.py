@@ -168,7 +168,10 @@ def fit(
                 refuse_broken(step, {**means, "gradient": norm})
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
-                state["samples"] += int(procs.sum(torch.tensor(float(batch.n), device=device)))
+                done = procs.sum(torch.tensor([float(batch.n), float(stop.made)], device=device))
+                state["samples"] += int(done[0])
+                # Asked of any process, and read once: all end at the same step, and what is announced below is saved.
+                ending = float(done[1]) > 0 and step < config.steps
                 state["seconds"] = time.perf_counter() - began
                 state["cpu"] = time.process_time() - began_cpu
                 if procs.is_first:
@@ -184,9 +187,7 @@ def fit(
                 last = step
                 if step % config.valid_every == 0 or step == config.steps:
                     validate(step)
-                last_step = step == config.steps
-                ending = stop.made and not last_step  # read once: what is announced below was saved here
-                if (step % config.save_every == 0 or last_step or ending) and procs.is_first:
+                if (step % config.save_every == 0 or step == config.steps or ending) and procs.is_first:
                     refuse_broken(step, largest(model))
                     save_state(out / "state", step, model, optimiser, {"state": state, "sampler": sampler.state_dict()})
                 if step_hook is not None:
@@ -195,6 +196,7 @@ def fit(
                 best = "" if state["best"] is None else f", best valid {state['best']:.4f}"
                 progress.advance(text=f"loss {float(sums['loss']) / total:.4f}{best}, {speed:.0f} samples/s")
                 if ending:
+                    procs.wait()
                     if procs.is_first:
                         log.close()
                     raise Stopped(f"stopped after step {step} of {config.steps}, which is saved; go on with --resume")

@@ -263,7 +263,7 @@ def _annotate(
     names = column_names(label, key_added)
     refuse_foreign(*_swap(record_in(data), names))
     with threadpool_limits(threads):
-        setting = naming.prepare(query, reference, label, mapping, split_by, seed, obsm)
+        setting = naming.prepare(query, reference, label, mapping, split_by, seed, obsm, methods)
         naming.check_embeddings(setting, methods)
         choice = naming.choose_method(
             setting, label, methods, split_by=split_by, folds=folds, seed=seed, insist=naming.only_named(method)

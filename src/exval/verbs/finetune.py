@@ -117,7 +117,7 @@ def finetune(
     )
     n_steps = setup.steps_of(steps, epochs, len(train), config.train.batch_size, config.train.steps)
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
-    seen = store.content_hash_n
+    seen = store.identity_n
     described = setup.describe(
         config,
         data=source.name,
@@ -126,6 +126,7 @@ def finetune(
         n_genes=store.n_genes,
         species=parent.species,
         unit=source.unit,
+        content=store.content,
         panels=[*parent.described.get("panels", []), panel_mark(np.asarray(source.var_names)[source.recognised])],
         classes=classes.tolist(),
         label=label,
@@ -137,7 +138,7 @@ def finetune(
     if continued:
         from exval.verbs.pretrain import resumed
 
-        described = resumed(out, config, both)
+        described = resumed(out, config, store.content)
         if (described["label"], described["classes"]) != (label, classes.tolist()):
             raise InputError(f"the run in {out} was taught {described['label']}; resume with the labels it began with")
         if "verdict" in described:

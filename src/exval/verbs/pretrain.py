@@ -80,7 +80,7 @@ def pretrain(
     train, valid = setup.split_rows(store.n, config.train.valid_share, seed)
     n_steps = setup.steps_of(steps, epochs, len(train), config.train.batch_size, config.train.steps)
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
-    seen = store.content_hash_n  # validation samples too: they decide which weights are kept
+    seen = store.identity_n  # validation samples too: they decide which weights are kept
     described = setup.describe(
         config,
         data=name,
@@ -89,10 +89,11 @@ def pretrain(
         n_genes=store.n_genes,
         species=found_species,
         unit=store.unit,
+        content=store.content,
         panels=[panel_mark(store.genes[panel.numpy()]) for panel in store.panels],
     )
     if continued:
-        described = resumed(out, config, seen)
+        described = resumed(out, config, store.content)
         if "verdict" in described:
             return Run(out, device)
     torch.manual_seed(seed)
@@ -167,7 +168,7 @@ def _species(store) -> str:
     return found.pop() if found else "human"
 
 
-def resumed(out: Path, config: RunConfig, seen) -> dict:
+def resumed(out: Path, config: RunConfig, content: str) -> dict:
     """config.json of the run to continue; refuses other settings or other data."""
     described = Run.read(out)
     before, now = described["config"], config.model_dump(mode="json")
@@ -177,5 +178,5 @@ def resumed(out: Path, config: RunConfig, seen) -> dict:
                 f"the run in {out} has {was['name']} = {was['value']}, not {is_['value']}; "
                 "resume with the settings it was started with"
             )
-    setup.same_data(out, seen)
+    setup.same_data(out, described, content)
     return described

@@ -11,6 +11,10 @@ from exval.report.section import Section
 from exval.report.sections.confusion import worst
 
 TOP, LISTED = 40, 200
+LACKING = (
+    "Some types are not in the reference and cannot be named: their F1 is 0, and their cells count as wrongly "
+    "named with the others. The macro-F1 of the verdict is of the cells whose type the reference has."
+)
 
 
 def section(folder: Folder) -> Section | None:
@@ -22,7 +26,8 @@ def section(folder: Folder) -> Section | None:
     found = found.astype({"method": str, "truth": str, "prediction": str})
     method, n_classes = found.method.iloc[0], found.truth.nunique()
     classes = classes[classes.support > 0].sort_values("support", ascending=False, kind="stable")
-    caption = f"{method} on the cells of the file whose type is known. Per cent of each row."
+    caption = f"{method} on the cells of the file whose type is known and that are not in the reference too. "
+    caption += "Per cent of each row."
     if n_classes > TOP:
         caption = f"The {TOP} most frequent of {n_classes:,} classes. {caption}"
     draw = figure(
@@ -38,7 +43,7 @@ def section(folder: Folder) -> Section | None:
     ]  # fmt: skip
     tall = 200 + 21 * min(len(rows), TOP) if len(rows) > 18 else None
     lacking = not set(found.truth) <= set(folder.dataset.get("classes") or found.truth)
-    caption = "Types that the reference lacks cannot be named: their F1 is 0." if lacking else ""
+    caption = LACKING if lacking else ""
     listed = table(["type", "precision", "recall", "F1", "cells"], rows, cls="full", tall=tall, caption=caption)
     body = tag("div", draw, tag("div", worst(found), listed), cls="grid" if n_classes <= 20 else None)
     return Section.of("truth", "On this file: against its known types", body)
