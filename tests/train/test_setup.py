@@ -98,9 +98,10 @@ def test_a_folder_appears_whole(tmp_path, monkeypatch):
     setup.start_folder(out, ["INS", "GCG"], seen, described())
     assert sorted(p.name for p in out.iterdir()) == ["config.json", "genes.tsv", "seen.npy"]
     assert (out / "genes.tsv").read_text() == "index\tsymbol\n0\tINS\n1\tGCG\n"
-    setup.same_data(out, np.array([1, 3], np.uint64))
-    with pytest.raises(InputError, match="started on other data"):
-        setup.same_data(out, np.array([1, 2], np.uint64))
+    setup.same_data(out, {"content": "00ff"}, "00ff")
+    for other in ({"content": "00ff"}, {}):
+        with pytest.raises(InputError, match="started on other data"):
+            setup.same_data(out, other, "00fe")
     (out / "log.jsonl").write_text("old")
 
     def broken(*_):

@@ -189,6 +189,15 @@ def annotate_file(
     ------
     InputError, UnitError, GeneError, OutputError
         One line on what to do; nothing is written.
+
+    Examples
+    --------
+    >>> import exval, tempfile
+    >>> cells = exval.datasets.baron()
+    >>> out = tempfile.mkdtemp() + "/names.csv"
+    >>> found = annotate_file(cells[1::40].copy(), cells[::4].copy(), out=out, method="logreg", folds=2)
+    >>> found.method, found.report.name
+    ('logreg', 'names.csv.report')
     """
     from exval.data.files import refuse_existing
     from exval.verbs.written import check_out, write_output
