@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from scipy import sparse
 
-__all__ = ["content_hash", "gene_hash", "hashes_of", "identity_hash", "panel_mark"]
+__all__ = ["content_hash", "gene_hash", "hashes_of", "identity_hash", "panel_mark", "told_by_genes"]
 
 _STEP, _M1, _M2 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -83,6 +83,12 @@ SUPPORT = 50
 """Genes that must be non-zero, and genes that must be zero, for a sample to be known by which are which."""
 
 
+def told_by_genes(x_ng: sparse.csr_matrix) -> np.ndarray:
+    """(n,) which samples are known by which of their genes are not zero."""
+    length_n = np.asarray((x_ng != 0).sum(1)).ravel()
+    return np.minimum(length_n, x_ng.shape[1] - length_n) >= SUPPORT
+
+
 def identity_hash(x_ng: sparse.csr_matrix, names) -> np.ndarray:
     """Hash which genes of every sample are non-zero: the same in counts, CP10k and log1p, however scaled and rounded.
 
@@ -109,8 +115,7 @@ def identity_hash(x_ng: sparse.csr_matrix, names) -> np.ndarray:
     True
     """
     ones = sparse.csr_matrix((x_ng.data != 0, x_ng.indices, x_ng.indptr), x_ng.shape).astype(np.float32)
-    length_n = np.asarray(ones.sum(1)).ravel()
-    told_n = np.minimum(length_n, x_ng.shape[1] - length_n) >= SUPPORT
+    told_n = told_by_genes(x_ng)
     gene_g = np.asarray(names)
     gene_g = gene_g if gene_g.dtype == np.uint64 else gene_hash(names)
     if told_n.all():

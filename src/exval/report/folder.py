@@ -64,7 +64,13 @@ class Folder:
     @property
     def where(self) -> str:
         """What a heading adds where a page is about two files: whose cells its figures are of."""
-        return ", on held-out reference cells" if isinstance(self.dataset.get("reference"), Mapping) else ""
+        return ", on held-out reference cells" if self.reference else ""
+
+    @property
+    def reference(self) -> Mapping[str, Any]:
+        """``name, n, unit, shared_genes`` of the cells after which a file was named; empty where there were none."""
+        found = self.dataset.get("reference")
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def dataset(self) -> Mapping[str, Any]:

@@ -50,9 +50,7 @@ def title(folder: Folder) -> str:
         return f"{folder.config.get('recipe') or 'run'} {folder.config.get('preset') or ''}".strip() + (
             f" on {name}" if folder.dataset.get("name") or folder.config.get("data") else ""
         )
-    reference = folder.dataset.get("reference") or folder.config.get("ref") or folder.config.get("reference")
-    if isinstance(reference, Mapping):
-        reference = reference.get("name")
+    reference = folder.reference.get("name") or folder.config.get("reference")
     return f"{name}, named after {reference}" if reference and folder.kind == "annotate" else name
 
 
@@ -117,10 +115,8 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
     genes = data.get("genes", data.get("n_genes", config.get("n_genes")))
     add("genes", genes if known(genes) else None, count)
     add("unit", data.get("unit"))
-    known_cells = data.get("reference")
-    known_cells = known_cells if isinstance(known_cells, Mapping) else {}
-    add("shared genes", known_cells.get("shared_genes"), count)
-    add("reference cells", known_cells.get("n"), count)
+    add("shared genes", folder.reference.get("shared_genes"), count)
+    add("reference cells", folder.reference.get("n"), count)
     add("labels", data.get("label", config.get("label")))
     classes = data.get("classes")
     add(
@@ -129,7 +125,10 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
         count,
     )
     splits = list(dict.fromkeys(folder.rows["split"].astype(str))) if "split" in folder.rows else []
-    add("reference split by" if known_cells else "split by", data.get("split_by") or (splits[0] if splits else None))
+    add(
+        "reference split by" if folder.reference else "split by",
+        data.get("split_by") or (splits[0] if splits else None),
+    )
     add("unsure", config.get("unsure_share"), share)
     if folder.is_run:
         add("recipe", config.get("recipe"))

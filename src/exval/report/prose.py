@@ -89,14 +89,14 @@ def _data(folder: Folder) -> str:
         text += f", given as {UNITS.get(str(unit), unit)}"
         if unit in {"counts", "cp10k"}:
             text += " and used as log1p of counts per 10,000"
-    label = None if isinstance(data.get("reference"), Mapping) else data.get("label", folder.config.get("label"))
+    label = None if folder.reference else data.get("label", folder.config.get("label"))
     return text + (f"; labels are those of the column {label}." if label else ".")
 
 
 def _reference(folder: Folder) -> str:
     """After which cells others were named, and by what."""
-    ref = folder.dataset.get("reference")
-    if not isinstance(ref, Mapping):
+    ref = folder.reference
+    if not ref:
         return ""
     text = f"Its cells were named by {folder.chosen} after {ref.get('name')} ({count(ref.get('n'))} labelled cells"
     label = folder.dataset.get("label")
@@ -111,10 +111,8 @@ def _split(folder: Folder) -> str:
     seeds = folder.rows.seed.nunique() if len(folder.rows) else 1
     if not by and not folds:
         return ""
-    both = isinstance(folder.dataset.get("reference"), Mapping)
-    text = ("To choose the method the reference was split" if both else "It was split") + (
-        f" into {folds} folds" if known(folds) else ""
-    )
+    text = "To choose the method the reference was split" if folder.reference else "It was split"
+    text += f" into {folds} folds" if known(folds) else ""
     text += f" by held-out {by}" if by else " at random over cells (optimistic: cells of one donor are on both sides)"
     times = max(int(repeats) if known(repeats) else 1, seeds)
     text += f", {times} times with different seeds" if times > 1 else ""

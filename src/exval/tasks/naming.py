@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from exval.data.hashing import hashes_of, identity_hash
+from exval.data.hashing import hashes_of, identity_hash, told_by_genes
 from exval.errors import InputError
 from exval.methods.base import Method, configured, split_specs
 from exval.methods.obsm import ObsmEmbedding
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CHEAP = ("logreg", "pca-knn")
 MOST_REFERENCE = 50_000
 MIN_SAME = 20
-"""Values that a cell needs to be recognised: on a handful of genes two cells are the same by chance."""
+"""Counts that a cell needs to be recognised by them alone: on a handful of genes two cells are the same by chance."""
 
 
 @dataclass
@@ -191,9 +191,12 @@ def _marks(adata: AnnData, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     Genes that a file has in several columns are left out: how these became one depends on its unit.
     """
     plain = ~np.any([a.var["merged"].to_numpy(bool) for a in (setting.reference, setting.query_sample)], axis=0)
-    x = sp.csr_matrix(adata.layers["counts"] if setting.shared.rescale else adata.X)[:, plain]
-    length_n = np.asarray((x != 0).sum(1)).ravel()
-    return identity_hash(x, setting.shared.genes[plain]), length_n >= MIN_SAME
+    counts = setting.shared.rescale
+    x = sp.csr_matrix(adata.layers["counts"] if counts else adata.X)[:, plain]
+    told_n = told_by_genes(x)
+    if counts:
+        told_n |= np.asarray((x != 0).sum(1)).ravel() >= MIN_SAME
+    return identity_hash(x, setting.shared.genes[plain]), told_n
 
 
 def choose_method(

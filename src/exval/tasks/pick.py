@@ -29,6 +29,10 @@ class Pick:
         Macro-F1 of every method, best first.
     against
         Method -> difference from ``best`` and its verdict.
+    prepared
+        Runs and embeddings, best first: what was made before, at a cost that may be unknown.
+    simple
+        The best of the others; empty if there is none.
     unclear
         A run or an embedding that led without being clearly better than ``best``; else empty.
     """
@@ -37,14 +41,24 @@ class Pick:
     best: str
     ranked: pd.Series
     against: dict[str, tuple[Interval, str]]
-    unclear: str = ""
+    prepared: list[str]
+    simple: str
+    unclear: str
+
+    @property
+    def contests(self) -> list[tuple[str, str]]:
+        """Who is held against whom in a verdict: every run or embedding against the best simple method, as the rule
+        does; without any, the chosen method against the next."""
+        if self.prepared and self.simple:
+            return [(name, self.simple) for name in self.prepared]
+        return [(self.chosen, name) for name in self.ranked.index if name != self.chosen][:1]
 
 
 def pick(found: OutOfFold, titles: list[str], rows: np.ndarray, splits: Splits) -> Pick:
     """The best by macro-F1, or the cheapest of those that tie with it.
 
-    A run or an embedding (anything prepared before, at a cost that may be unknown) has to be *better* than the best
-    simple method, with an interval that says so; it is not taken for a lead that may be chance.
+    A run or an embedding has to be *better* than the best simple method, with an interval that says so; it is not taken
+    for a lead that may be chance.
 
     Parameters
     ----------
@@ -58,19 +72,16 @@ def pick(found: OutOfFold, titles: list[str], rows: np.ndarray, splits: Splits) 
         Who was held out: the units of the intervals.
     """
     ranked, seconds = ranking(found, titles, rows), found.cost().seconds
-    prepared = {name for name in titles if found.spent.get(name, 0.0) != 0}
-    simple = next((name for name in ranked.index if name not in prepared), ranked.index[0])
-    best, unclear = simple, ""
-    for name in ranked.index[: ranked.index.get_loc(simple)]:  # runs and embeddings that lead
-        if _held(found, name, simple, rows, splits)[1] == "better":
-            best = name
-            break
-        unclear = unclear or name
-    unclear = unclear if best == simple else ""
+    prepared = [name for name in ranked.index if found.spent.get(name, 0.0) != 0]
+    simple = next((name for name in ranked.index if name not in prepared), "")
+    leaders = [name for name in prepared if simple and ranked.index.get_loc(name) < ranked.index.get_loc(simple)]
+    better = [name for name in leaders if _held(found, name, simple, rows, splits)[1] == "better"]
+    best = (better or [simple or ranked.index[0]])[0]
     against = {name: _held(found, name, best, rows, splits) for name in ranked.index if name != best}
     equals = [n for n, (_, said) in against.items() if said == "tie" and (n not in prepared or best in prepared)]
     cost = {name: np.inf if np.isnan(seconds[name]) else seconds[name] for name in [best, *equals]}
-    return Pick(min(cost, key=cost.get), best, ranked, against, unclear)
+    unclear = leaders[0] if leaders and not better else ""
+    return Pick(min(cost, key=cost.get), best, ranked, against, prepared, simple, unclear)
 
 
 def _held(found: OutOfFold, name: str, other: str, rows: np.ndarray, splits: Splits) -> tuple[Interval, str]:

@@ -130,40 +130,34 @@ def choose(
         )
         return Choice(barred[insist], why, table, found, splits, threshold)
     table["chosen"] = table.method == chosen
-    where = f"held-out {splits.name}s of the reference" if splits.groups_n is not None else "held-out reference cells"
-    if len(titles) == 1:
-        why = f"{chosen}: macro-F1 {taken.ranked[chosen]:.3f} on {where}"
-        why += f" ({splits.caution})." if splits.caution else "."
-        return Choice(usable[0], why, table, found, splits)
-    blind = blind_score(found, titles, common, splits)
-    apart = [] if blind is None else [name for name in blind[1] if name != chosen]
-    if blind is None or len(apart) == len(blind[1]):
-        why = f"{chosen}: macro-F1 {taken.ranked[chosen]:.3f} on {where}, which also chose it"
-    else:
-        why = f"{chosen}: macro-F1 {blind[0]:.3f} on {where} that had no say in the choice"
-        if apart:
-            why += f" ({len(apart)} of {len(blind[1])} folds were answered by {', '.join(sorted(set(apart)))})"
-    for name, other in _contests(taken, found):
-        why += "; " if why[-1] != "." else " "
-        why += in_words(
-            name, other, difference(found, name, other, common, splits), unit=splits.unit,
-            caution=caution(splits, name, found.seen), cost_ratio=seconds[name] / max(seconds[other], 1e-9),
-        )  # fmt: skip
-    why += f" {chosen} is the cheaper equal of {taken.best}." if chosen != taken.best else ""
-    why += f" {taken.unclear} is not clearly better." if taken.unclear else ""
+    why = _sentences(taken, found, common, splits)
     why += "".join(f" {name} was not compared: {reasons[name]}." for name in barred)
     return Choice(next(m for m in usable if m.title == chosen), why, table, found, splits)
 
 
-def _contests(taken: Pick, found: OutOfFold) -> list[tuple[str, str]]:
-    """Who is held against whom in the verdict: every run or embedding that was asked for against the best simple
-    method, as the rule of choice does; without any, the chosen method against the next."""
-    names = list(taken.ranked.index)
-    prepared = [name for name in names if found.spent.get(name, 0.0) != 0]
-    simple = [name for name in names if name not in prepared]
-    if prepared and simple:
-        return [(name, simple[0]) for name in prepared]
-    return [(taken.chosen, next(name for name in names if name != taken.chosen))]
+def _sentences(taken: Pick, found: OutOfFold, common: np.ndarray, splits: Splits) -> str:
+    """How good the chosen method is on held-out cells, and how it was chosen."""
+    chosen, seconds = taken.chosen, found.cost().seconds
+    where = "held-out reference cells" if splits.groups_n is None else f"held-out {splits.name}s of the reference"
+    alone = f"{chosen}: macro-F1 {taken.ranked[chosen]:.3f} on {where}"
+    if len(taken.ranked) == 1:
+        return f"{alone} ({splits.caution})." if splits.caution else f"{alone}."
+    blind = blind_score(found, list(taken.ranked.index), common, splits)
+    apart = [] if blind is None else [name for name in blind[1] if name != chosen]
+    if blind is None or len(apart) == len(blind[1]):
+        why = f"{alone}, which also chose it"
+    else:
+        why = f"{chosen}: macro-F1 {blind[0]:.3f} on {where} that had no say in the choice"
+        if apart:
+            why += f" ({len(apart)} of {len(blind[1])} folds were answered by {', '.join(sorted(set(apart)))})"
+    held = [
+        in_words(name, other, difference(found, name, other, common, splits), unit=splits.unit,
+                 caution=caution(splits, name, found.seen), cost_ratio=seconds[name] / max(seconds[other], 1e-9))
+        for name, other in taken.contests
+    ]  # fmt: skip
+    why += "; " + " ".join(held)
+    why += f" {chosen} is the cheaper equal of {taken.best}." if chosen != taken.best else ""
+    return why + (f" {taken.unclear} is not clearly better." if taken.unclear else "")
 
 
 def _at_full_depth(method: Method, adata: AnnData, label: str, splits: Splits) -> tuple[float, str]:

@@ -12,7 +12,7 @@ from exval.metrics.classification import accuracy, balanced_accuracy, macro_f1, 
 from exval.tasks.annotate import common_rows, extras_of
 from exval.tasks.labelmap import apply_map, unmatched
 from exval.tasks.map2d import map_cells
-from exval.tasks.naming import CHEAP, MIN_SAME, Named, Setting
+from exval.tasks.naming import CHEAP, Named, Setting
 from exval.tasks.select import Choice
 from exval.tasks.unknown import leave_one_type_out
 
@@ -47,8 +47,8 @@ def summarise(
         )
     if named.n_untold:
         warnings.append(
-            f"{named.n_untold:,} cells have fewer than {MIN_SAME} values on the shared genes: whether they are in the "
-            "reference too cannot be told"
+            f"{named.n_untold:,} cells have too few values on the shared genes to tell whether the reference holds them "
+            "too"
         )
     if len(setting.shared.genes) < FEW_GENES:
         warnings.append(f"only {len(setting.shared.genes)} genes are shared: few types can be told apart by so few")

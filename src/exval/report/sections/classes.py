@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from exval import pl
 from exval.report import numbers
 from exval.report.figures import figure
 from exval.report.folder import Folder
-from exval.report.html import details, name, table, tag
+from exval.report.html import Html, details, name, table, tag
 from exval.report.section import Section
 
 TOP, LISTED = 40, 200
@@ -25,19 +27,11 @@ def section(folder: Folder) -> Section | None:
         _caption(n_classes),
     )
     chosen = folder.chosen if folder.chosen in set(found.method) else found.method.iloc[0]
-    listed = _numbers(found, chosen)
     rest = [other for other in dict.fromkeys(found.method) if other != chosen][:5]
-    others = (
-        details(
-            f"The same for {len(rest)} more {'method' if len(rest) == 1 else 'methods'}",
-            [_numbers(found, other) for other in rest],
-        )
-        if rest
-        else None
-    )
-    return Section.of(
-        "classes", "Class by class" + folder.where, tag("div", draw, tag("div", listed, others), cls="grid")
-    )
+    others = f"The same for {len(rest)} more {'method' if len(rest) == 1 else 'methods'}"
+    more = details(others, [_numbers(found, other) for other in rest]) if rest else None
+    body = tag("div", draw, tag("div", _numbers(found, chosen), more), cls="grid")
+    return Section.of("classes", "Class by class" + folder.where, body)
 
 
 def _caption(n_classes: int) -> str:
@@ -45,16 +39,21 @@ def _caption(n_classes: int) -> str:
     return text if n_classes <= TOP else f"The {TOP} most frequent of {n_classes:,} classes. {text}"
 
 
-def _numbers(found, method: str):
-    part = found[found.method == method].sort_values("support", ascending=False, kind="stable")
+def _numbers(found: pd.DataFrame, method: str) -> Html:
+    part = found[found.method == method]
+    more = f" (first {LISTED} of {len(part):,} classes)" if len(part) > LISTED else ""
+    return listed(part, f"{method}, in numbers{more}")
+
+
+def listed(part: pd.DataFrame, caption: str) -> Html:
+    """The classes of one method in numbers, the most frequent first."""
     rows = [
         [
             name(entry["label"]),
             *(numbers.score(entry.get(key), 2) for key in ("precision", "recall", "f1")),
             numbers.count(entry["support"]),
         ]
-        for entry in part.head(LISTED).to_dict("records")
+        for entry in part.sort_values("support", ascending=False, kind="stable").head(LISTED).to_dict("records")
     ]
-    caption = f"{method}, in numbers" + (f" (first {LISTED} of {len(part):,} classes)" if len(part) > LISTED else "")
     tall = 200 + 21 * min(len(rows), TOP) if len(rows) > 18 else None
     return table(["class", "precision", "recall", "F1", "cells"], rows, caption=caption, cls="full", tall=tall)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from exval import pl
 from exval.pl._text import shorten
 from exval.report import numbers
@@ -10,7 +12,7 @@ from exval.report.folder import Folder
 from exval.report.html import Html, join, name, table, tag
 from exval.report.section import Section
 
-TOP, WORST = 40, 12
+TOP, WORST, BESIDE = 40, 12, 20
 
 
 def section(folder: Folder) -> Section | None:
@@ -23,22 +25,26 @@ def section(folder: Folder) -> Section | None:
     part = found[(found.method == method) & (found.n > 0)]
     if not len(part):
         return None
-    n_classes = part.truth.nunique()
-    caption = f"{method}. Per cent of each row; a faultless method fills the diagonal only."
+    body = matrix(part, f"{method}. Per cent of each row; a faultless method fills the diagonal only.")
+    return Section.of("confusion", "What is taken for what" + folder.where, body)
+
+
+def matrix(part: pd.DataFrame, caption: str, *more: object) -> Html:
+    """The matrix of one method; beside it, or below where it is wide, what was named wrongly and ``more``."""
+    method, n_classes = str(part.method.iloc[0]), part.truth.nunique()
+    narrow = n_classes <= BESIDE
     if n_classes > TOP:
         caption = f"The {TOP} most frequent of {n_classes:,} classes. {caption}"
     draw = figure(
         lambda: pl.confusion(part, method=method, top=TOP),
         f"Confusion matrix of {method}: {min(n_classes, TOP)} classes, truth in rows, given names in columns.",
         caption,
-        cls="wide" if n_classes > 20 else "",
+        cls="" if narrow else "wide",
     )
-    body = tag("div", draw, worst(part), cls="grid" if n_classes <= 20 else None)
-    return Section.of("confusion", "What is taken for what" + folder.where, body)
+    return tag("div", draw, tag("div", _worst(part), *more), cls="grid" if narrow else None)
 
 
-def worst(part):
-    """The pairs taken for each other most, and how many cells got another name than their own."""
+def _worst(part: pd.DataFrame) -> Html:
     totals = part.groupby("truth").n.sum()
     wrong = part[part.truth != part.prediction].sort_values("n", ascending=False, kind="stable")
     if not len(wrong):
@@ -51,4 +57,4 @@ def worst(part):
          numbers.share(e.n / totals[e.truth])]
         for e in wrong.head(WORST).itertuples()
     ]  # fmt: skip
-    return tag("div", tag("p", text), table(["most frequent: truth → name", "cells", "of the class"], rows, cls="full"))
+    return join(tag("p", text), table(["most frequent: truth → name", "cells", "of the class"], rows, cls="full"))

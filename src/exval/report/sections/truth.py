@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from exval import pl
-from exval.report import numbers
-from exval.report.figures import figure
 from exval.report.folder import Folder
-from exval.report.html import name, table, tag
 from exval.report.section import Section
-from exval.report.sections.confusion import worst
+from exval.report.sections.classes import listed
+from exval.report.sections.confusion import matrix
 
-TOP, LISTED = 40, 200
 LACKING = (
     "Some types are not in the reference and cannot be named: their F1 is 0, and their cells count as wrongly "
     "named with the others. The macro-F1 of the verdict is of the cells whose type the reference has."
@@ -24,26 +20,8 @@ def section(folder: Folder) -> Section | None:
     if found is None or classes is None:
         return None
     found = found.astype({"method": str, "truth": str, "prediction": str})
-    method, n_classes = found.method.iloc[0], found.truth.nunique()
-    classes = classes[classes.support > 0].sort_values("support", ascending=False, kind="stable")
-    caption = f"{method} on the cells of the file whose type is known and that are not in the reference too. "
-    caption += "Per cent of each row."
-    if n_classes > TOP:
-        caption = f"The {TOP} most frequent of {n_classes:,} classes. {caption}"
-    draw = figure(
-        lambda: pl.confusion(found, method=method, top=TOP),
-        f"Confusion matrix of {method} on the file itself: {min(n_classes, TOP)} types, truth in rows.",
-        caption,
-        cls="wide" if n_classes > 20 else "",
-    )
-    rows = [
-        [name(entry["label"]), *(numbers.score(entry[key], 2) for key in ("precision", "recall", "f1")),
-         numbers.count(entry["support"])]
-        for entry in classes.head(LISTED).to_dict("records")
-    ]  # fmt: skip
-    tall = 200 + 21 * min(len(rows), TOP) if len(rows) > 18 else None
     lacking = not set(found.truth) <= set(folder.dataset.get("classes") or found.truth)
-    caption = LACKING if lacking else ""
-    listed = table(["type", "precision", "recall", "F1", "cells"], rows, cls="full", tall=tall, caption=caption)
-    body = tag("div", draw, tag("div", worst(found), listed), cls="grid" if n_classes <= 20 else None)
-    return Section.of("truth", "On this file: against its known types", body)
+    caption = f"{found.method.iloc[0]} on the cells of the file whose type is known and that are not in the reference "
+    caption += "too. Per cent of each row."
+    rows = listed(classes[classes.support > 0], LACKING if lacking else "")
+    return Section.of("truth", "On this file: against its known types", matrix(found, caption, rows))
