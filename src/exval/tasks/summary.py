@@ -47,7 +47,7 @@ def summarise(
         )
     if named.n_untold:
         warnings.append(
-            f"{named.n_untold:,} cells have too few values on the shared genes to tell whether the reference holds them "
+            f"{named.n_untold:,} cells have too few values on the shared genes to tell whether the reference has them "
             "too"
         )
     if len(setting.shared.genes) < FEW_GENES:
