@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from difflib import get_close_matches
+from importlib import metadata
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from exval.errors import InputError
+from exval.logs import warn
 
 T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """The classes of one kind that live in the modules of one package.
+    """The classes of one kind that live in the modules of one package and of the packages in it.
 
     A class belongs to the registry if it is defined in a module of ``package``, derives from ``base`` and has a
-    non-empty ``name``. ``aliases`` on the class are further names that find it.
+    non-empty ``name``. ``aliases`` on the class are further names that find it. Other projects add theirs through an
+    entry point of the group ``package`` (``[project.entry-points."exval.methods"]``) that names a class or a module.
 
     Parameters
     ----------
@@ -45,22 +50,31 @@ class Registry(Generic[T]):
         if self._found is None:
             module_name, class_name = self.base.split(":")
             base = getattr(importlib.import_module(module_name), class_name)
-            package = importlib.import_module(self.package)
             found: dict[str, type[T]] = {}
-            for info in pkgutil.iter_modules(package.__path__, prefix=self.package + "."):
-                module = importlib.import_module(info.name)
-                for value in vars(module).values():
-                    if (
-                        isinstance(value, type)
-                        and issubclass(value, base)
-                        and value.__module__ == info.name
-                        and vars(value).get("name")
-                    ):
-                        if value.name in found:
-                            raise RuntimeError(f"two {self.kind}s are called {value.name!r}")
-                        found[value.name] = value
+            for value in [*self._own(), *self._plugged_in()]:
+                if isinstance(value, type) and issubclass(value, base) and vars(value).get("name"):
+                    if found.get(value.name, value) is not value:
+                        raise RuntimeError(f"two {self.kind}s are called {value.name!r}")
+                    found[value.name] = value
             self._found = dict(sorted(found.items()))
         return self._found
+
+    def _own(self) -> Iterator[object]:
+        """Everything that a module of the package defines."""
+        package = importlib.import_module(self.package)
+        for info in pkgutil.walk_packages(package.__path__, prefix=self.package + "."):
+            module = importlib.import_module(info.name)
+            yield from (v for v in vars(module).values() if getattr(v, "__module__", None) == info.name)
+
+    def _plugged_in(self) -> Iterator[object]:
+        """What other projects offer; one that cannot be imported is told about and left out."""
+        for entry in metadata.entry_points(group=self.package):
+            try:
+                offered = entry.load()
+            except Exception as error:  # whatever another project's import raises
+                warn([f"the {self.kind} {entry.name!r} of {entry.value} cannot be imported: {error}"])
+                continue
+            yield from vars(offered).values() if isinstance(offered, ModuleType) else [offered]
 
     def __iter__(self):
         return iter(self._classes())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 METHODS: Registry[Method] = Registry("exval.methods", "exval.methods.base:Method", "method")
-VERBS = {"embed": "embed", "predict": "predict_proba", "recover": "recover"}
+VERBS = {"embed": "embed", "predict": "predict_proba", "recover": "recover", "impute": "impute"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Card:
         Publication or textbook.
     summary
         One sentence.
+    departures
+        Where it does otherwise than the publication, and why; empty where it does not.
     """
 
     category: str
@@ -48,6 +50,7 @@ class Card:
     cost: str
     reference: str
     summary: str
+    departures: str = ""
 
 
 class Method(BaseEstimator):
@@ -64,6 +67,8 @@ class Method(BaseEstimator):
         ``adata`` has the hidden entries at zero and is scaled by visible totals. The stored entries of the boolean CSR
         ``hidden`` (n, g) are those asked for: True where the value was hidden, False where it is visible and only to
         be freed of noise. Returns a float32 CSR of the same sparsity, log1p(CP10k).
+    ``impute(adata, genes)``
+        Dense values of the cells that were fitted: :class:`exval.methods.imputation.base.Imputed`.
 
     Genes are matched by name at predict. A gene that was fitted and is not in the new file counts as *not measured*
     and takes its training mean: zero would claim that it was looked for and not found.

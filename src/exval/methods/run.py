@@ -58,7 +58,7 @@ class RunMethod(Method):
 
     @property
     def provides(self) -> tuple[str, ...]:
-        return ("embed", "predict") if self.run.classes is not None else ("embed", "impute")
+        return ("embed", "predict") if self.run.classes is not None else ("embed", "recover")
 
     @property
     def spent_seconds(self) -> float:

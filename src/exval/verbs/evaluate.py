@@ -179,7 +179,7 @@ def _refuse_twins(methods: list) -> None:
 
 
 def _refuse_unable(method: Any, task: str) -> None:
-    able = {"annotate": ("predict", "embed"), "recover": ("recover", "impute")}[task]
-    if not set(able) & set(method.provides) or (task == "recover" and not hasattr(method, "recover")):
+    able = {"annotate": ("predict", "embed"), "recover": ("recover",)}[task]
+    if not set(able) & set(method.provides):
         cannot = "neither names nor embeds cells" if task == "annotate" else "does not recover hidden values"
         raise InputError(f"{method.title} {cannot}; `exval methods` lists what each method does")

@@ -11,7 +11,7 @@ def list_methods() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``, ``aliases``, ``verbs`` (of embed, predict, impute), ``transductive`` and the fields of its card.
+        ``name``, ``aliases``, ``verbs`` (of embed, predict, recover, impute), ``transductive`` and the fields of its card.
 
     Examples
     --------
