@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from exval import __version__
-from exval.cli import annotate, check, data, demo, doctor, embed, evaluate, lists, report, train
+from exval.cli import annotate, check, data, demo, doctor, embed, evaluate, impute, lists, report, train
 from exval.cli.command import Raised
 from exval.cli.faults import report as report_fault
 
@@ -44,7 +44,7 @@ def _root(
         print(context.get_help())
 
 
-for group in (annotate, evaluate, check, train, embed, data, demo, report, lists, doctor):
+for group in (annotate, impute, evaluate, check, train, embed, data, demo, report, lists, doctor):
     group.register(app)
 
 

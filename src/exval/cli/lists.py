@@ -1,8 +1,8 @@
-"""``exval methods`` and ``exval recipes``."""
+"""``exval methods [NAME]`` and ``exval recipes``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -13,14 +13,29 @@ from exval.cli.command import print_json, verb
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
 
-    @verb(app, short_help="List the methods.")
-    def methods(json: o.Json = False) -> None:
-        """List the methods: what each can do, what it sees, and where it comes from."""
-        from exval.verbs.lists import list_methods
+    @verb(app, short_help="List the methods, or the card of one.")
+    def methods(
+        name: Annotated[
+            str | None, typer.Argument(metavar="[NAME]", help="Show this method's card.", show_default=False)
+        ] = None,
+        verb: Annotated[
+            Literal["embed", "predict", "recover", "impute"] | None,
+            typer.Option("--verb", help="Only those that can do this.", show_default=False),
+        ] = None,
+        json: o.Json = False,
+    ) -> None:
+        """List the methods: what each can do, what it sees, and where it comes from; or the whole card of one."""
+        from exval.verbs.lists import list_methods, method_card
 
-        rows = list_methods()
+        if name is not None:
+            card = method_card(name)
+            print_json(card) if json else print(as_card(card))
+            return
+        rows = [row for row in list_methods() if verb is None or verb in row["verbs"]]
         if json:
             print_json(rows)
+        elif verb == "impute":
+            print(table(rows, ("name", "category", "summary")))
         else:
             print(table(rows, ("name", "verbs", "summary")))
 
@@ -40,6 +55,35 @@ def register(app: typer.Typer) -> None:
             print_json(rows)
         else:
             print(table(rows, tuple(rows[0]) if rows else ()))
+
+
+def as_card(card: dict[str, Any]) -> str:
+    """The card of a method as text: a line for each fact that there is.
+
+    Examples
+    --------
+    >>> print(as_card({"name": "pca", "verbs": ["embed"], "sees": [], "parameters": {"n_components": 50}}))
+    name        pca
+    verbs       embed
+    parameters  n_components=50
+    """
+    lines = []
+    for key, value in card.items():
+        if isinstance(value, dict):
+            if value and all(isinstance(part, dict) for part in value.values()):
+                value = "; ".join(f"{name}: {_pairs(part) or 'the defaults'}" for name, part in value.items())
+            else:
+                value = _pairs(value)
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        if value not in ("", None, [], ()):
+            lines.append((key.replace("_", " "), _text(value)))
+    width = max(len(key) for key, _ in lines)
+    return "\n".join(f"{key.ljust(width)}  {text}" for key, text in lines)
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={_text(value)}" for key, value in values.items())
 
 
 def table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:

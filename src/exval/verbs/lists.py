@@ -11,7 +11,8 @@ def list_methods() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``, ``aliases``, ``verbs`` (of embed, predict, recover, impute), ``transductive`` and the fields of its card.
+        ``name``, ``aliases``, ``verbs`` (of embed, predict, recover, impute), ``transductive`` and the fields of
+        its card.
 
     Examples
     --------
@@ -32,6 +33,41 @@ def list_methods() -> list[dict[str, Any]]:
         }
         for name, method in METHODS.items()
     ]
+
+
+def method_card(name: str) -> dict[str, Any]:
+    """Everything that is to be known of one method.
+
+    Returns
+    -------
+    dict
+        As in :func:`list_methods`, and ``parameters`` (name -> default) and, for imputation, ``unit``,
+        ``needs_counts``, ``has_sd``, ``stochastic``, ``labels``, ``heavy``, ``min_cells``, ``presets``.
+
+    Raises
+    ------
+    InputError
+        If there is no such method.
+
+    Examples
+    --------
+    >>> method_card("nothing")["unit"]
+    'log1p'
+    """
+    import inspect
+
+    from exval.methods.base import METHODS
+    from exval.methods.imputation.base import Imputer
+
+    cls = METHODS[name]
+    found = next(row for row in list_methods() if row["name"] == cls.name)
+    signature = inspect.signature(cls.__init__).parameters.values()
+    found["parameters"] = {p.name: p.default for p in signature if p.default is not inspect.Parameter.empty}
+    if issubclass(cls, Imputer):
+        facts = ("unit", "needs_counts", "has_sd", "stochastic", "labels", "heavy", "min_cells", "presets")
+        found |= {fact: getattr(cls, fact) for fact in facts}
+        found["presets"] = {k: v for k, v in cls.presets.items() if k in ("cpu", "paper")}
+    return found
 
 
 def list_recipes() -> list[dict[str, Any]]:

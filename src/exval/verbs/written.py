@@ -92,11 +92,11 @@ def write_output(
 
     with atomic_path(path) as part:
         if path.name.endswith(".h5ad"):
-            if source.path is not None and source.path.suffix == ".h5ad" and _grouped(source.path):
+            if source.path is not None and source.path.suffix == ".h5ad" and grouped(source.path):
                 shutil.copyfile(source.path, part)
-                _add_to_file(part, table, record, colours, obsm or {})
+                add_to_file(part, table, record, colours, obsm or {})
             else:
-                whole = _whole(source)
+                whole = whole_of(source)
                 write_into(whole, table, record, colours, obsm)
                 whole.write_h5ad(part)
         else:
@@ -105,7 +105,7 @@ def write_output(
             before()
 
 
-def _grouped(path: Path) -> bool:
+def grouped(path: Path) -> bool:
     """Whether obs is stored column by column (all files since anndata 0.7)."""
     import h5py
 
@@ -113,8 +113,13 @@ def _grouped(path: Path) -> bool:
         return isinstance(file.get("obs"), h5py.Group)
 
 
-def _add_to_file(
-    path: Path, table: pd.DataFrame, record: dict[str, Any], colours: list[str] | None, obsm: dict[str, np.ndarray]
+def add_to_file(
+    path: Path,
+    table: pd.DataFrame,
+    record: dict[str, Any],
+    colours: list[str] | None,
+    obsm: dict[str, np.ndarray],
+    keys: tuple[str, ...] = (),
 ) -> None:
     import h5py
     from anndata.io import read_elem, write_elem
@@ -134,7 +139,7 @@ def _add_to_file(
         for name, values in obsm.items():
             write_elem(file["obsm"], name, values)
         old = read_elem(file["uns/exval"]) if "exval" in file["uns"] else None
-        write_elem(file["uns"], "exval", merged_record(old, record, (*table.columns, *obsm)))
+        write_elem(file["uns"], "exval", merged_record(old, record, (*table.columns, *obsm, *keys)))
         for name in table.columns:
             if f"{name}_colors" in file["uns"]:
                 del file["uns"][f"{name}_colors"]
@@ -142,7 +147,7 @@ def _add_to_file(
             write_elem(file["uns"], f"{table.columns[0]}_colors", np.array(colours, dtype=object))
 
 
-def _whole(source: Source) -> AnnData:
+def whole_of(source: Source) -> AnnData:
     """A copy of the AnnData given, or an AnnData of a file that is no h5ad, in its own unit."""
     from anndata import AnnData
 

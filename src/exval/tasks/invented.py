@@ -1,0 +1,322 @@
+"""What an imputation invents on a user's own cells: differences between random halves, and life in permuted genes.
+
+Two checks after Andrews and Hemberg 2018 (F1000Research 7:1740), in which every discovery is false:
+
+*halves*
+    Cells of one type are divided at random; genes whose imputed values differ between the halves (Wilcoxon rank-sum,
+    Benjamini-Hochberg at 5 %) are counted. Smoothing makes cells alike that were not measured alike, so that a test
+    takes them for more evidence than they are.
+*permuted*
+    The values of some genes are shuffled over all cells, the method is fitted again, and the shuffled genes are tested
+    between the two largest types. What they show was put there by the method, from the other genes.
+
+The same tests on the values as read stand beside both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.base import clone
+
+from exval.errors import ExvalError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from exval.methods.imputation.base import Imputer
+
+MOST_TESTED = 2000
+MOST_PERMUTED = 200
+SHOWN = 6
+REPEATS = 5
+FDR = 0.05
+LIMIT = 0.05
+"""Share of genes found where none differs, above which values are for plotting and not for testing."""
+
+
+@dataclass
+class Invention:
+    """What the two checks found.
+
+    Parameters
+    ----------
+    advice
+        What the values may be used for.
+    sentence
+        The figures in words.
+    figures
+        Numbers for ``uns``.
+    rows
+        Partial rows of ``results.parquet``.
+    tables
+        ``imputed_genes`` and ``gene_check``, for the report.
+    warnings
+        What could not be checked, and why.
+    """
+
+    advice: str = ""
+    sentence: str = ""
+    figures: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def examine(
+    method: Imputer,
+    fitted: Imputer,
+    adata: AnnData,
+    *,
+    groups_n: np.ndarray | None = None,
+    shown: Sequence[str] | None = None,
+    xy_n2: np.ndarray | None = None,
+    label: str | None = None,
+    seed: int = 0,
+) -> Invention:
+    """Both checks, and the genes of the report as measured, imputed, and imputed after they were permuted.
+
+    Parameters
+    ----------
+    method, fitted
+        The method with its settings, and the same fitted to ``adata``.
+    adata
+        Prepared cells.
+    groups_n
+        (n,) type of each cell; predicted clusters by default.
+    shown
+        Genes of the report; the six that differ most between types by default.
+    xy_n2
+        (n, 2) coordinates of a map; made from the values as read by default.
+    label
+        Given to ``fit`` where the method needs labels.
+    seed
+        Of halves and permutations.
+    """
+    rng = np.random.default_rng(seed)
+    log_ng = sp.csc_matrix(adata.X)
+    groups_n = clusters_of(adata, seed) if groups_n is None else np.asarray(groups_n).astype(str)
+    found = Invention()
+    _halves(fitted, adata, log_ng, groups_n, rng, found)
+    table = _permuted(method, adata, log_ng, groups_n, shown, rng, label, found)
+    _pictures(fitted, adata, log_ng, groups_n, shown, table, xy_n2, seed, found)
+    _conclude(found)
+    return found
+
+
+def clusters_of(adata: AnnData, seed: int = 0) -> np.ndarray:
+    """(n,) clusters of the values as read: k-means on principal components, about one for each 60 cells, 2 to 8."""
+    from sklearn.cluster import KMeans
+
+    from exval.methods.imputation.pca import leading_components
+
+    n = adata.n_obs
+    k = int(np.clip(n // 60, 2, 8))
+    if n <= k or adata.n_vars < 2:
+        return np.full(n, "all")
+    z_nk = leading_components(sp.csr_matrix(adata.X), min(20, n - 1, adata.n_vars))[0]
+    if len(np.unique(z_nk, axis=0)) <= k:
+        return np.full(n, "all")
+    return KMeans(k, n_init=3, random_state=seed).fit_predict(z_nk).astype(str)
+
+
+def discoveries(a_mq: np.ndarray, b_mq: np.ndarray) -> np.ndarray:
+    """(q,) genes that a rank-sum test calls different at a false discovery rate of 5 %; constant genes never are.
+
+    Examples
+    --------
+    >>> same, higher = np.arange(20.0)[:, None], np.arange(20.0)[:, None] + 100
+    >>> discoveries(same, same).tolist(), discoveries(same, higher).tolist()
+    ([False], [True])
+    """
+    from scipy.stats import false_discovery_control, mannwhitneyu
+
+    varies = np.ptp(np.concatenate([a_mq, b_mq]), axis=0) > 0
+    out = np.zeros(a_mq.shape[1], bool)
+    if varies.any():
+        p = mannwhitneyu(a_mq[:, varies], b_mq[:, varies], axis=0, method="asymptotic").pvalue
+        out[varies] = false_discovery_control(p) <= FDR
+    return out
+
+
+def eta2(x_nq: np.ndarray, groups_n: np.ndarray) -> np.ndarray:
+    """(q,) share of a gene's variance that lies between groups; 0 for a constant gene.
+
+    Examples
+    --------
+    >>> eta2(np.array([[0.0], [0.0], [2.0], [2.0]]), np.array(["a", "a", "b", "b"])).tolist()
+    [1.0]
+    """
+    codes, _ = pd.factorize(groups_n)
+    size_k = np.bincount(codes)
+    member = sp.csr_matrix((1.0 / size_k[codes], (codes, np.arange(len(codes)))))
+    mean_q = x_nq.mean(0, dtype=np.float64)
+    between = (size_k[:, None] * (member @ x_nq - mean_q) ** 2).sum(0)
+    total = ((x_nq - mean_q) ** 2).sum(0, dtype=np.float64)
+    return np.divide(between, total, out=np.zeros_like(between), where=total > 1e-12)
+
+
+def _halves(fitted, adata, log_ng, groups_n, rng, found: Invention) -> None:
+    names, sizes = np.unique(groups_n, return_counts=True)
+    cells = np.flatnonzero(groups_n == names[sizes.argmax()])
+    if len(cells) < 20:
+        found.warnings.append(f"the largest type has {len(cells)} cells: random halves of it cannot be tested (20 are)")
+        return
+    seen = np.flatnonzero(np.asarray((log_ng[cells] > 0).sum(0)).ravel() >= 3)
+    if not len(seen):
+        return
+    genes = np.sort(rng.permutation(seen)[:MOST_TESTED])
+    told = fitted.impute(adata, list(adata.var_names[genes])).to("log1p").values_nq[cells]
+    read = log_ng[:, genes][cells].toarray()
+    share = np.zeros((REPEATS, 2))
+    for i in range(REPEATS):
+        half = np.zeros(len(cells), bool)
+        half[rng.permutation(len(cells))[: len(cells) // 2]] = True
+        share[i] = [discoveries(x[half], x[~half]).mean() for x in (told, read)]
+    imputed, as_read = share.mean(0)
+    for value, what in ((imputed, "imputed"), (as_read, "as read")):
+        found.rows.append({"slice": f"null: halves, {what}", "metric": "false_discoveries", "value": value,
+                           "n": len(genes), "unit": "gene",
+                           "note": f"{len(cells)} cells of one type, {REPEATS} random halves"})  # fmt: skip
+    found.figures |= {"impute_null_halves": float(imputed), "impute_null_halves_as_read": float(as_read)}
+
+
+def permute_genes(adata: AnnData, columns: np.ndarray, rng: np.random.Generator) -> AnnData:
+    """A copy in which the counts (or, without counts, the values) of some genes are shuffled over the cells."""
+    out = adata.copy()
+    n = adata.n_obs
+    counts = "counts" in adata.layers
+    x = sp.csc_matrix(adata.layers["counts"] if counts else adata.X, copy=True)
+    for j in columns:
+        part = slice(x.indptr[j], x.indptr[j + 1])
+        x.indices[part] = rng.permutation(n)[x.indices[part]]
+    x.has_sorted_indices = False
+    x = x.tocsr()
+    x.sort_indices()
+    if not counts:
+        out.X = x.astype(np.float32)
+        return out
+    from exval.data.units import to_log1p
+
+    total_n = adata.obs["exval_total"].to_numpy(float) if "exval_total" in adata.obs else None
+    if total_n is None or not np.isfinite(total_n).all():
+        total_n = np.asarray(adata.layers["counts"].sum(1), float).ravel()
+    total_n = np.where(total_n > 0, total_n, 1.0)
+    out.layers["counts"] = x.astype(np.float32)
+    out.X = to_log1p(x, "counts", total_n)
+    return out
+
+
+def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Invention) -> dict[str, np.ndarray]:
+    """Values of the permuted genes after they were imputed, by name; the test between the two largest types."""
+    names, sizes = np.unique(groups_n, return_counts=True)
+    seen = np.flatnonzero(np.diff(log_ng.indptr) >= max(3, 0.05 * adata.n_obs))
+    most = max(1, adata.n_vars // 4)
+    first = [adata.var_names.get_loc(g) for g in (shown if shown is not None else _telling(log_ng, groups_n, adata))]
+    first = [j for j in first if log_ng.indptr[j + 1] > log_ng.indptr[j]][: min(most, MOST_PERMUTED)]
+    rest = rng.permutation(np.setdiff1d(seen, first))[: max(0, min(most, MOST_PERMUTED) - len(first))]
+    columns = np.array([*first, *rest], dtype=int)
+    if not len(columns) or len(names) < 2:
+        found.warnings.append("permuted genes could not be tested: there is one type only, or no gene to permute")
+        return {}
+    shuffled = permute_genes(adata, columns, rng)
+    genes = list(adata.var_names[columns])
+    try:
+        told = clone(method).fit(shuffled, label).impute(shuffled, genes).to("log1p").values_nq
+    except ExvalError as error:
+        found.warnings.append(f"the method could not be fitted to permuted genes: {error}")
+        return {}
+    read = sp.csc_matrix(shuffled.X)[:, columns].toarray()
+    a, b = (groups_n == names[i] for i in np.argsort(-sizes, kind="stable")[:2])
+    if min(a.sum(), b.sum()) >= 5:
+        for x, what, key in ((told, "imputed", ""), (read, "as read", "_as_read")):
+            share = float(discoveries(x[a], x[b]).mean())
+            found.rows.append({"slice": f"null: permuted, {what}", "metric": "false_discoveries", "value": share,
+                               "n": len(columns), "unit": "gene", "note": "between the two largest types"})  # fmt: skip
+            found.figures[f"impute_null_permuted{key}"] = share
+    if len(columns) >= 10:
+        for x, what, key in ((told, "imputed", ""), (read, "as read", "_as_read")):
+            size = _mean_correlation(x)
+            found.rows.append({"slice": f"null: permuted, {what}", "metric": "mean_abs_correlation", "value": size,
+                               "n": len(columns), "unit": "gene", "note": "between permuted genes"})  # fmt: skip
+            found.figures[f"impute_null_correlation{key}"] = size
+    return dict(zip(genes, told.T))
+
+
+def _mean_correlation(x_nq: np.ndarray) -> float:
+    x = x_nq[:, x_nq.std(0) > 1e-9]
+    if x.shape[1] < 2:
+        return 0.0
+    r = np.abs(np.corrcoef(x.T.astype(np.float64)))
+    return float(r[np.triu_indices(len(r), 1)].mean())
+
+
+def _telling(log_ng: sp.csc_matrix, groups_n: np.ndarray, adata: AnnData) -> list[str]:
+    """The genes that differ most between types and are seen in a tenth of the cells: what one would plot."""
+    seen = np.flatnonzero(np.diff(log_ng.indptr) >= max(3, 0.1 * log_ng.shape[0]))
+    if not len(seen):
+        seen = np.flatnonzero(np.diff(log_ng.indptr))
+    score = np.concatenate(
+        [eta2(log_ng[:, seen[i : i + 500]].toarray(), groups_n) for i in range(0, len(seen), 500)] or [np.empty(0)]
+    )
+    return list(adata.var_names[seen[np.argsort(-score, kind="stable")[:SHOWN]]])
+
+
+def _pictures(fitted, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, found: Invention) -> None:
+    from exval.tasks.map2d import map_cells, spread_rows
+
+    genes = list(shown if shown is not None else _telling(log_ng, groups_n, adata))[:SHOWN]
+    if not genes:
+        return
+    columns = [adata.var_names.get_loc(g) for g in genes]
+    told = fitted.impute(adata, genes).to("log1p").values_nq
+    read = log_ng[:, columns].toarray()
+    rows = spread_rows(adata.n_obs)
+    if xy_n2 is None:
+        made = map_cells(adata[rows].copy(), groups_n[rows], np.zeros(len(rows), bool), seed)
+        xy, kind = made[["x", "y"]].to_numpy(), made.kind.iloc[0]
+    else:
+        xy, kind = np.asarray(xy_n2)[rows, :2], "map"
+    parts, checks = [], []
+    for j, gene in enumerate(genes):
+        after = permuted.get(gene)
+        parts.append(
+            pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "kind": kind, "gene": gene, "measured": read[rows, j],
+                          "imputed": told[rows, j], "permuted": np.nan if after is None else after[rows]})
+        )  # fmt: skip
+        both = np.stack([read[:, j], told[:, j]], 1)
+        r = float(np.corrcoef(both.T)[0, 1]) if (both.std(0) > 1e-9).all() else np.nan
+        checks.append(
+            {"gene": gene, "r": r, "measured": eta2(read[:, [j]], groups_n)[0],
+             "imputed": eta2(told[:, [j]], groups_n)[0],
+             "permuted": np.nan if after is None else eta2(after[:, None], groups_n)[0]}
+        )  # fmt: skip
+    found.tables |= {"imputed_genes": pd.concat(parts, ignore_index=True), "gene_check": pd.DataFrame(checks)}
+
+
+def _conclude(found: Invention) -> None:
+    said, high = [], []
+    for key, what in (
+        ("impute_null_halves", "of the genes differ between random halves of one type"),
+        ("impute_null_permuted", "of permuted genes differ between types"),
+    ):
+        if key in found.figures:
+            share, read = found.figures[key], found.figures[f"{key}_as_read"]
+            said.append(f"{100 * share:.1f} % {what} (as read {100 * read:.1f} %)")
+            high.append(share > max(LIMIT, 2 * read))
+    if not said:
+        found.sentence, found.advice = "", "Not checked: there are too few cells of a type to test for inventions."
+    elif any(high):
+        found.sentence = "; ".join(said) + ", where no gene does."
+        found.advice = "For plotting, not for testing: run tests on the values as read."
+    else:
+        found.sentence = "; ".join(said) + ", where no gene does."
+        found.advice = (
+            "No invented differences beyond those of the values as read; a test of these values is still best repeated "
+            "on the values as read."
+        )
