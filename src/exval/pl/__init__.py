@@ -23,6 +23,7 @@ _HOME = {
     "confusion": "matrices",
     "cost": "comparison",
     "curves": "training",
+    "gene_map": "imputation",
     "gene_mapping": "mapping",
     "labels": "scatter",
     "map2d": "scatter",

@@ -12,6 +12,7 @@ from exval.report.numbers import DASH, count, known, score, share
 TASKS = {
     "annotate": "naming cells",
     "recover": "recovering hidden values",
+    "impute": "imputing values",
     "pretrain": "pretraining",
     "finetune": "fine-tuning",
     "story": "demo",

@@ -249,10 +249,10 @@ def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Inventi
 
 
 def _mean_correlation(x_nq: np.ndarray) -> float:
-    x = x_nq[:, x_nq.std(0) > 1e-9]
+    x = x_nq[:, np.ptp(x_nq, axis=0) > 0].astype(np.float64)
     if x.shape[1] < 2:
         return 0.0
-    r = np.abs(np.corrcoef(x.T.astype(np.float64)))
+    r = np.abs(np.corrcoef(x.T))
     return float(r[np.triu_indices(len(r), 1)].mean())
 
 
@@ -290,7 +290,7 @@ def _pictures(fitted, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, fou
                           "imputed": told[rows, j], "permuted": np.nan if after is None else after[rows]})
         )  # fmt: skip
         both = np.stack([read[:, j], told[:, j]], 1)
-        r = float(np.corrcoef(both.T)[0, 1]) if (both.std(0) > 1e-9).all() else np.nan
+        r = float(np.corrcoef(both.T.astype(float))[0, 1]) if (np.ptp(both, axis=0) > 0).all() else np.nan
         checks.append(
             {"gene": gene, "r": r, "measured": eta2(read[:, [j]], groups_n)[0],
              "imputed": eta2(told[:, [j]], groups_n)[0],

@@ -14,8 +14,10 @@ def sections(folder: Folder) -> list[Section]:
         confusion,
         cost,
         genes,
+        imputed,
         map2d,
         methods,
+        null_arm,
         paragraph,
         recovery,
         reliability,
@@ -27,8 +29,8 @@ def sections(folder: Folder) -> list[Section]:
     )
 
     order = (
-        methods, truth, selection, classes, confusion, reliability, unknown, map2d, training, recovery, genes, splits,
-        cost, paragraph,
+        methods, null_arm, imputed, truth, selection, classes, confusion, reliability, unknown, map2d, training, recovery,
+        genes, splits, cost, paragraph,
     )  # fmt: skip
     found = []
     for module in order:

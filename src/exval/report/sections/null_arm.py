@@ -1,0 +1,36 @@
+"""Discoveries where there is nothing to discover."""
+
+from __future__ import annotations
+
+from exval.report import numbers
+from exval.report.folder import Folder
+from exval.report.html import table, tag
+from exval.report.section import Section
+
+TITLES = {
+    ("null: halves", "false_discoveries"): "genes that differ between random halves of one type",
+    ("null: permuted", "false_discoveries"): "permuted genes that differ between the two largest types",
+    ("null: permuted", "mean_abs_correlation"): "mean |r| between permuted genes",
+}
+
+
+def section(folder: Folder) -> Section | None:
+    """The null arm of one imputation: imputed values beside the values as read."""
+    rows = folder.rows
+    if folder.kind != "impute" or not len(rows) or not rows["slice"].str.startswith("null: ").any():
+        return None
+    lines = []
+    for (arm, metric), title in TITLES.items():
+        pair = {
+            what: rows[(rows["slice"] == f"{arm}, {what}") & (rows.metric == metric)] for what in ("imputed", "as read")
+        }
+        if any(not len(part) for part in pair.values()):
+            continue
+        form = numbers.share if metric == "false_discoveries" else numbers.score
+        one = pair["imputed"].iloc[0]
+        lines.append([title, form(one.value), form(pair["as read"].value.iloc[0]), numbers.count(one.n), one.note])
+    if not lines:
+        return None
+    text = "Wilcoxon rank-sum tests at a false discovery rate of 5 %, where every discovery is false."
+    return Section.of("null", "Does it invent differences?", tag("p", text, cls="note"),
+                      table(["check", "imputed", "as read", "genes", ""], lines))  # fmt: skip
