@@ -4,8 +4,10 @@
 """
 
 from exval.metrics.classification import accuracy, balanced_accuracy, macro_f1
-from exval.metrics.clustering import ari, nmi
+from exval.metrics.clustering import ari, h_acc, h_pur, nmi
+from exval.metrics.diffexp import auprc, precision_area, top_k_overlap
 from exval.metrics.regression import pearson, poisson_deviance, r2, rmse, spearman
+from exval.metrics.trajectory import kendall, pos
 
 METRICS = {
     "accuracy": (accuracy, True),
@@ -22,8 +24,27 @@ METRICS = {
     "poisson_deviance": (poisson_deviance, False),
     "ari": (ari, True),
     "nmi": (nmi, True),
+    "h_acc": (h_acc, False),
+    "h_pur": (h_pur, False),
+    "precision_area": (precision_area, True),
+    "auprc": (auprc, True),
+    "top_k_overlap": (top_k_overlap, True),
+    "kendall": (kendall, True),
+    "pos": (pos, True),
+    "power": (None, True),
+    "false_discoveries": (None, False),
+    "false_positive_rate": (None, False),
+    "correlation_inflation": (None, False),
+    "significant_pairs": (None, False),
+    "interval_score_95": (None, False),
+    "coverage_80": (None, True),
+    "coverage_95": (None, True),
 }
-"""Name -> (function or None where it needs more than truth and prediction, whether higher is better)."""
+"""Name -> (function or None where it needs more than truth and prediction, whether higher is better).
 
-__all__ = ["METRICS", "accuracy", "ari", "balanced_accuracy", "macro_f1", "nmi", "pearson", "poisson_deviance", "r2",
-           "rmse", "spearman"]  # fmt: skip
+A coverage is best at its level, and a ``false_positive_rate`` of 0.05 is right: only more is wrong.
+"""
+
+__all__ = ["METRICS", "accuracy", "ari", "auprc", "balanced_accuracy", "h_acc", "h_pur", "kendall", "macro_f1",
+           "nmi", "pearson", "pos", "poisson_deviance", "precision_area", "r2", "rmse", "spearman",
+           "top_k_overlap"]  # fmt: skip
