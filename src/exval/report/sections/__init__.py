@@ -29,8 +29,8 @@ def sections(folder: Folder) -> list[Section]:
     )
 
     order = (
-        methods, null_arm, imputed, truth, selection, classes, confusion, reliability, unknown, map2d, training, recovery,
-        genes, splits, cost, paragraph,
+        methods, null_arm, imputed, truth, selection, classes, confusion, reliability, unknown, map2d, training,
+        recovery, genes, splits, cost, paragraph,
     )  # fmt: skip
     found = []
     for module in order:
