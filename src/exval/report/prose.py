@@ -133,7 +133,7 @@ def _compared(folder: Folder) -> list[str]:
 
 def _measured(folder: Folder) -> str:
     rows = folder.rows
-    if not len(rows):
+    if not len(rows) or folder.kind in ("impute", "bench"):
         return ""
     metric = default_metric(rows)
     text = f"Quality is {NAMES.get(metric, metric)} over all out-of-fold cells"

@@ -134,14 +134,10 @@ def discoveries(a_mq: np.ndarray, b_mq: np.ndarray) -> np.ndarray:
     >>> discoveries(same, same).tolist(), discoveries(same, higher).tolist()
     ([False], [True])
     """
-    from scipy.stats import false_discovery_control, mannwhitneyu
+    from exval.metrics.diffexp import benjamini_hochberg, rank_sum
 
-    varies = np.ptp(np.concatenate([a_mq, b_mq]), axis=0) > 0
-    out = np.zeros(a_mq.shape[1], bool)
-    if varies.any():
-        p = mannwhitneyu(a_mq[:, varies], b_mq[:, varies], axis=0, method="asymptotic").pvalue
-        out[varies] = false_discovery_control(p) <= FDR
-    return out
+    first = np.arange(len(a_mq) + len(b_mq)) < len(a_mq)
+    return benjamini_hochberg(rank_sum(np.concatenate([a_mq, b_mq]), first).p_g) <= FDR
 
 
 def eta2(x_nq: np.ndarray, groups_n: np.ndarray) -> np.ndarray:
@@ -214,6 +210,8 @@ def permute_genes(adata: AnnData, columns: np.ndarray, rng: np.random.Generator)
 
 def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Invention) -> dict[str, np.ndarray]:
     """Values of the permuted genes after they were imputed, by name; the test between the two largest types."""
+    from exval.metrics.correlation import gene_correlations
+
     names, sizes = np.unique(groups_n, return_counts=True)
     seen = np.flatnonzero(np.diff(log_ng.indptr) >= max(3, 0.05 * adata.n_obs))
     most = max(1, adata.n_vars // 4)
@@ -241,19 +239,11 @@ def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Inventi
             found.figures[f"impute_null_permuted{key}"] = share
     if len(columns) >= 10:
         for x, what, key in ((told, "imputed", ""), (read, "as read", "_as_read")):
-            size = _mean_correlation(x)
+            size = float(np.abs(gene_correlations(x)).mean())
             found.rows.append({"slice": f"null: permuted, {what}", "metric": "mean_abs_correlation", "value": size,
                                "n": len(columns), "unit": "gene", "note": "between permuted genes"})  # fmt: skip
             found.figures[f"impute_null_correlation{key}"] = size
     return dict(zip(genes, told.T))
-
-
-def _mean_correlation(x_nq: np.ndarray) -> float:
-    x = x_nq[:, np.ptp(x_nq, axis=0) > 0].astype(np.float64)
-    if x.shape[1] < 2:
-        return 0.0
-    r = np.abs(np.corrcoef(x.T))
-    return float(r[np.triu_indices(len(r), 1)].mean())
 
 
 def _telling(log_ng: sp.csc_matrix, groups_n: np.ndarray, adata: AnnData) -> list[str]:

@@ -146,10 +146,20 @@ class Job:
             return
         from exval.tasks.invented import examine
 
-        self.found = examine(one, self.fitted, self.adata, groups_n=groups, shown=shown, seed=self.seed)
+        label = self.label if one.labels == "required" else None
+        self.found = examine(one, self.fitted, self.adata, groups_n=groups, shown=shown, xy_n2=self._map(),
+                             label=label, seed=self.seed)  # fmt: skip
         self.advice = self.found.advice
         self.verdict = f"{head}: {self.found.sentence} {self.advice}"
         self.warnings += self.found.warnings
+
+    def _map(self) -> np.ndarray | None:
+        """The file's own map, where it has one."""
+        for key in ("X_umap", "X_tsne"):
+            if key in self.source.obsm and np.shape(self.source.obsm[key])[1:] == (2,):
+                xy = np.asarray(self.source.obsm[key], dtype=float)
+                return xy if np.isfinite(xy).all() else None
+        return None
 
     def sheets(self) -> Callable[[list[str]], dict[str, np.ndarray]]:
         """Names of genes -> the layers' values in the unit and scale of the file."""
@@ -238,7 +248,7 @@ class Job:
         }  # fmt: skip
         rows = self.found.rows if self.found is not None else []
         common = {"task": "impute", "data": self.source.name, "method": self.title, "seed": self.seed,
-                  "split": "all cells", "seconds": self.seconds, "peak_mb": self.peak_mb,
+                  "seconds": self.seconds, "peak_mb": self.peak_mb,
                   "config_hash": config_hash(config)}  # fmt: skip
         extras = dict(self.found.tables) if self.found is not None else {}
         extras["cost"] = pd.DataFrame(

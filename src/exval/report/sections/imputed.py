@@ -32,11 +32,16 @@ def section(folder: Folder) -> Section | None:
 
 
 def _panels(part, gene: str) -> list:
+    """The two imputed ones share their colours, so that they can be compared."""
+    shown = panels_of(part)
+    both = part[[p for p in shown if p != "measured"]].to_numpy(float)
+    middle, half = (both.max() + both.min()) / 2, max((both.max() - both.min()) / 2, 0.05)
+    span = {panel: (max(middle - half, 0.0), middle + half) for panel in shown if panel != "measured"}
     drawn = []
-    for panel in panels_of(part):
+    for panel in shown:
         values = part[panel]
         alt = f"{gene} {panel}: {len(part)} cells, values from {values.min():.2f} to {values.max():.2f}."
-        drawn.append(figure(lambda panel=panel: pl.gene_map(part, gene, panel=panel), alt))
+        drawn.append(figure(lambda panel=panel: pl.gene_map(part, gene, panel=panel, span=span.get(panel)), alt))
     return drawn
 
 
