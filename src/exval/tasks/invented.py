@@ -183,29 +183,42 @@ def _halves(fitted, adata, log_ng, groups_n, rng, found: Invention) -> None:
 
 
 def permute_genes(adata: AnnData, columns: np.ndarray, rng: np.random.Generator) -> AnnData:
-    """A copy in which the counts (or, without counts, the values) of some genes are shuffled over the cells."""
+    """A copy in which the values of some genes are shuffled over the cells, each gene on its own.
+
+    The log-normalised values are shuffled, not the counts: those of a deep cell, divided by the total of a shallow one,
+    would differ between types that differ in depth. The counts of a shuffled gene are what its new rate gives at the
+    cell's total, rounded up or down at random so that their mean is right.
+    """
     out = adata.copy()
     n = adata.n_obs
-    counts = "counts" in adata.layers
-    x = sp.csc_matrix(adata.layers["counts"] if counts else adata.X, copy=True)
+    x = sp.csc_matrix(adata.X, copy=True)
     for j in columns:
         part = slice(x.indptr[j], x.indptr[j + 1])
         x.indices[part] = rng.permutation(n)[x.indices[part]]
+    out.X = _sorted_rows(x)
+    if "counts" in adata.layers:
+        total_n = np.asarray(adata.layers["counts"].sum(1), float).ravel()
+        if "exval_total" in adata.obs and np.isfinite(adata.obs["exval_total"]).all():
+            total_n = adata.obs["exval_total"].to_numpy(float)
+        counts = sp.csc_matrix(adata.layers["counts"], copy=True)
+        new = x[:, columns].copy()
+        rate = np.expm1(new.data.astype(float)) * total_n[new.indices] / 1e4
+        new.data = np.floor(rate + rng.random(len(rate))).astype(np.float32)
+        keep = np.ones(adata.n_vars, bool)
+        keep[columns] = False
+        pieces = sp.hstack([counts[:, np.flatnonzero(keep)], new], format="csc")
+        back = np.empty(adata.n_vars, int)
+        back[np.concatenate([np.flatnonzero(keep), columns])] = np.arange(adata.n_vars)
+        out.layers["counts"] = _sorted_rows(pieces[:, back])
+    return out
+
+
+def _sorted_rows(x: sp.csc_matrix) -> sp.csr_matrix:
     x.has_sorted_indices = False
     x = x.tocsr()
     x.sort_indices()
-    if not counts:
-        out.X = x.astype(np.float32)
-        return out
-    from exval.data.units import to_log1p
-
-    total_n = adata.obs["exval_total"].to_numpy(float) if "exval_total" in adata.obs else None
-    if total_n is None or not np.isfinite(total_n).all():
-        total_n = np.asarray(adata.layers["counts"].sum(1), float).ravel()
-    total_n = np.where(total_n > 0, total_n, 1.0)
-    out.layers["counts"] = x.astype(np.float32)
-    out.X = to_log1p(x, "counts", total_n)
-    return out
+    x.eliminate_zeros()
+    return x.astype(np.float32)
 
 
 def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Invention) -> dict[str, np.ndarray]:
@@ -263,22 +276,22 @@ def _pictures(fitted, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, fou
     genes = list(shown if shown is not None else _telling(log_ng, groups_n, adata))[:SHOWN]
     if not genes:
         return
-    columns = [adata.var_names.get_loc(g) for g in genes]
     told = fitted.impute(adata, genes).to("log1p").values_nq
-    read = log_ng[:, columns].toarray()
+    read = log_ng[:, adata.var_names.get_indexer(genes)].toarray()
     rows = spread_rows(adata.n_obs)
     if xy_n2 is None:
         made = map_cells(adata[rows].copy(), groups_n[rows], np.zeros(len(rows), bool), seed)
         xy, kind = made[["x", "y"]].to_numpy(), made.kind.iloc[0]
     else:
         xy, kind = np.asarray(xy_n2)[rows, :2], "map"
-    parts, checks = [], []
+    parts: dict[str, list[np.ndarray]] = {}
+    checks = []
     for j, gene in enumerate(genes):
         after = permuted.get(gene)
-        parts.append(
-            pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "kind": kind, "gene": gene, "measured": read[rows, j],
-                          "imputed": told[rows, j], "permuted": np.nan if after is None else after[rows]})
-        )  # fmt: skip
+        columns = {"x": xy[:, 0], "y": xy[:, 1], "measured": read[rows, j], "imputed": told[rows, j],
+                   "permuted": np.full(len(rows), np.nan) if after is None else after[rows]}  # fmt: skip
+        for name, values in columns.items():
+            parts.setdefault(name, []).append(np.asarray(values, dtype=float))
         both = np.stack([read[:, j], told[:, j]], 1)
         r = float(np.corrcoef(both.T.astype(float))[0, 1]) if (np.ptp(both, axis=0) > 0).all() else np.nan
         checks.append(
@@ -286,7 +299,10 @@ def _pictures(fitted, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, fou
              "imputed": eta2(told[:, [j]], groups_n)[0],
              "permuted": np.nan if after is None else eta2(after[:, None], groups_n)[0]}
         )  # fmt: skip
-    found.tables |= {"imputed_genes": pd.concat(parts, ignore_index=True), "gene_check": pd.DataFrame(checks)}
+    drawn = pd.DataFrame({name: np.concatenate(values) for name, values in parts.items()})
+    drawn.insert(0, "gene", np.repeat(genes, len(rows)))
+    drawn["kind"] = kind
+    found.tables |= {"imputed_genes": drawn, "gene_check": pd.DataFrame(checks)}
 
 
 def _conclude(found: Invention) -> None:
