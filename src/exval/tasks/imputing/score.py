@@ -1,0 +1,107 @@
+"""One method on one case: fit, impute, and every analysis that applies. The benchmark engine calls this."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from exval.errors import InputError
+from exval.methods.imputation.base import Imputed, Imputer
+from exval.tasks.imputing.analysis import Figure, answer
+from exval.tasks.imputing.cases import ImputeCase, make_case
+
+
+def run_cell(params: dict[str, Any]) -> dict[str, Any]:
+    """Make the case, run the method, score it.
+
+    Parameters
+    ----------
+    params
+        ``method`` (registry name), ``settings`` (dictionary, over those of the preset), ``preset``, ``data`` (name of a
+        data set), ``data_dir`` (folder with its file), ``arm``, ``seed``, ``genes``, ``cells``.
+
+    Returns
+    -------
+    dict
+        ``rows``: columns of :data:`exval.bench.results.COLUMNS`, one a figure. ``units``: DataFrame with ``task``,
+        ``slice``, ``metric``, ``unit``, ``value``, ``weight`` (:data:`exval.tasks.imputing.analysis.KINDS`), so that
+        paired intervals can be made.
+
+    Raises
+    ------
+    InputError
+        The method needs labels, which no method is given here: it could not be judged by them afterwards.
+
+    Examples
+    --------
+    >>> found = run_cell({"method": "nothing", "data": "simulated-types", "arm": "null: permuted", "genes": 50})
+    >>> [row["metric"] for row in found["rows"]][:2], found["rows"][0]["task"]
+    (['false_discoveries', 'false_positive_rate'], 'null')
+    """
+    from exval.tasks.imputing.data import find_data
+
+    seed = int(params.get("seed", 0))
+    method = made(params["method"], params.get("settings"), params.get("preset", "cpu"), seed)
+    case = make_case(
+        find_data(params["data"]), params["arm"], seed=seed, genes=params.get("genes", 2000),
+        folder=params.get("data_dir"), cells=params.get("cells"),
+    )  # fmt: skip
+    return scored(case, method)
+
+
+def made(name: str, settings: dict[str, Any] | None, preset: str, seed: int) -> Imputer:
+    """A method with the settings of a preset and its own, and the seed where it has one.
+
+    Examples
+    --------
+    >>> made("nothing", None, "cpu", 3).name
+    'nothing'
+    """
+    from exval.methods import METHODS
+
+    cls = METHODS[name]
+    if not issubclass(cls, Imputer):
+        raise InputError(f"{name} does not impute; exval methods lists those that do")
+    if cls.labels == "required":
+        raise InputError(f"{name} needs the types of the cells, which no method is given here: they judge it later")
+    chosen = {**cls.presets.get(preset, {}), **(settings or {})}
+    if "seed" in cls().get_params(deep=False) and "seed" not in (settings or {}):
+        chosen["seed"] = seed
+    return cls(**chosen)
+
+
+def scored(case: ImputeCase, method: Imputer) -> dict[str, Any]:
+    """Rows and units of one method on one case; see :func:`run_cell`."""
+    from exval.bench.cost import Cost
+    from exval.tasks.imputing.truth import gene_truth
+
+    adata = case.with_truth() if method.name == "oracle" else case.adata
+    with Cost() as cost:
+        imputed = method.fit(adata).impute(adata, sd=method.has_sd)
+    dropped = answer(case, imputed).dropped
+    notes = [f"{dropped} genes dropped, zero in all figures"] if dropped else []
+    common = {"method": method.title, "data": case.name, "split": case.arm, "seed": case.seed, "seconds": cost.seconds,
+              "peak_mb": cost.peak_mb}  # fmt: skip
+    rows, tables = [], []
+    for task, figure in figures_of(case, imputed):
+        truth = [f"truth: {gene_truth(case)}"] if task in ("diffexp", "markers") else []
+        rows.append({**common, "task": task, "slice": figure.slice, "metric": figure.metric, "value": figure.value,
+                     "n": figure.n, "unit": figure.unit, "note": "; ".join(notes + truth)})  # fmt: skip
+        if figure.units is not None:
+            tables.append(figure.units.assign(task=task, slice=figure.slice, metric=figure.metric))
+    if not rows:
+        raise InputError(f"no analysis applies to {case.name}, {case.arm}: no types, no paths and no known values")
+    return {"rows": rows, "units": pd.concat(tables, ignore_index=True) if tables else None}
+
+
+def figures_of(case: ImputeCase, imputed: Imputed) -> list[tuple[str, Figure]]:
+    """(task, figure) of every analysis that applies to the case."""
+    from exval.tasks.imputing import ANALYSES
+
+    found = []
+    for _, cls in ANALYSES.items():
+        analysis = cls()
+        if analysis.applies(case):
+            found += [(analysis.task, figure) for figure in analysis.score(case, imputed)]
+    return found
