@@ -17,10 +17,11 @@ class Annotation(Analysis):
     protocol. Types that the training cells lack are not scored. ``macro_f1`` and ``accuracy``; the row of ``nothing``
     is the control without imputation.
 
-    Before the classifier reads them, each gene of the imputed cells is moved by a constant, so that its mean is that of
-    the training cells. Without that (slice ``not aligned``, which stands beside and judges nothing) the metric is not
-    proper: the classifier knows means of logs of noisy counts, an imputed value is the log of a mean, which is higher
-    for every gene, and the truth itself may be called one type throughout.
+    Each gene is taken relative to its mean over the imputed cells, and the type is that of the largest
+    :math:`(x - \\bar x) W`, without the intercepts. The classifier as it is (slice ``as trained``) stands beside and
+    judges nothing, because it is not proper: it knows logs of noisy counts, an imputed value is the log of a mean,
+    which is higher for every gene and varies less, so that the intercepts decide and the truth itself may be called one
+    type throughout.
     """
 
     name = "annotation"
@@ -44,12 +45,12 @@ class Annotation(Analysis):
                    units=units(codes[n:], codes[:n], np.flatnonzero(scored))),
             Figure("accuracy", accuracy(truth, said), n=n,
                    units=units((truth == said).astype(float), 1.0, np.flatnonzero(scored))),
-            Figure("macro_f1", macro_f1(truth, other), "not aligned", n),
+            Figure("macro_f1", macro_f1(truth, other), "as trained", n),
         ]  # fmt: skip
 
 
 def named(case: ImputeCase, log_ng: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) the most probable type of each imputed cell, its genes moved to the training cells' means, and as it is."""
+    """(n,) the type of each imputed cell: relative to the cells' means and without intercepts, and as trained."""
     from exval.methods.logreg import LogReg
 
     reference = case.reference.copy()
@@ -57,7 +58,6 @@ def named(case: ImputeCase, log_ng: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     model = LogReg(n_genes=None).fit(reference, "kind")
     where = pd.Index(case.adata.var_names).get_indexer(model.genes_)
     values_ng, classes = log_ng[:, where], np.asarray(model.classes_, dtype=object)
-    own_g = values_ng.mean(0, dtype=np.float64)
-    logits = [(values_ng - shift_g) @ model.weights_ + model.intercept_ for shift_g in (own_g, model.mean_)]
-    aligned_n, said_n = (classes[part.argmax(1)] for part in logits)
-    return aligned_n, said_n
+    relative = (values_ng - values_ng.mean(0, dtype=np.float64)) @ model.weights_
+    trained = (values_ng - model.mean_) @ model.weights_ + model.intercept_
+    return classes[relative.argmax(1)], classes[trained.argmax(1)]

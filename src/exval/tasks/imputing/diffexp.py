@@ -17,7 +17,7 @@ class DiffExp(Analysis):
     protocol, or from the molecules held out. Genes are ranked by :math:`|z|`; equal ones by the difference of means;
     what is still tied counts as drawn at random. Genes that separate the types without overlap are equal, whatever ties
     they have within (smoothing makes many of these, and neither row order nor ties may decide). A gene with the wrong
-    sign is no hit.
+    sign is no hit. Only genes of which the truth is known are ranked.
 
     ``auprc``
         Average precision, mean of the pairs. Units are genes with their shares of it, the ranks held fixed.
@@ -43,14 +43,17 @@ class DiffExp(Analysis):
         g = log_ng.shape[1]
         pairs = contrasts(case)
         for pair in pairs:
-            test = rank_sum(log_ng, pair.first_n, pair.second_n)
+            test = rank_sum(log_ng[:, pair.decided_g], pair.first_n, pair.second_n)
+            sign_q, effect_q = pair.sign_g[pair.decided_g], pair.effect_g[pair.decided_g]
             apart = np.abs(test.auroc_g - 0.5) >= 0.5 - 1e-9
             key = ordered(np.where(apart, np.inf, np.round(np.abs(test.z_g), 9)), np.round(np.abs(test.shift_g), 6))
             said = np.sign(np.where(test.z_g != 0, test.z_g, test.shift_g))
-            hit = (pair.sign_g != 0) & (said == pair.sign_g)
-            recalled = hit.sum() / (pair.sign_g != 0).sum()  # those of the wrong sign are never found
-            credit = auprc(hit, key, credit=True) * recalled if hit.any() else np.zeros(g)
-            fold = spearman(pair.effect_g, test.shift_g)
+            hit = (sign_q != 0) & (said == sign_q)
+            recalled = hit.sum() / (sign_q != 0).sum()  # those of the wrong sign are never found
+            credit = np.zeros(g)
+            if hit.any():
+                credit[pair.decided_g] = auprc(hit, key, credit=True) * recalled
+            fold = spearman(effect_q, test.shift_g)
             parts.append(credit)
             single.append((precision_area(hit, key), fold if np.isfinite(fold) else 0.0))
             figures.append(Figure("auprc", float(credit.sum()), pair.name, g, "gene"))

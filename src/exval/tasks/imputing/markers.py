@@ -14,7 +14,7 @@ class Markers(Analysis):
 
     Genes are ranked for each type by their AUROC, equal ones by the difference of means in log1p(CP10k), and what is
     still tied counts as drawn at random. The true markers (:func:`exval.tasks.imputing.truth.markers`) come from known
-    means, another protocol, or held-out molecules.
+    means, another protocol, or held-out molecules; genes that these leave undecided are not ranked.
 
     ``auprc``
         Average precision of the ranking, mean of the types. Units are genes with their shares of it.
@@ -32,16 +32,19 @@ class Markers(Analysis):
 
     def score(self, case, imputed):
         log_ng = answer(case, imputed).log_ng
-        names, true_kg, score_kg = markers(case)
+        names, true_kg, score_kg, decided_kg = markers(case)
         kinds, g = case.groups_n.astype(str), log_ng.shape[1]
         code_n = np.array([names.index(kind) if kind in names else -1 for kind in kinds])
         auroc_kg, shift_kg = one_against_rest(log_ng, code_n, len(names))
         parts, overlap = [], []
-        for true_g, score_g, auroc_g, shift_g in zip(true_kg, score_kg, auroc_kg, shift_kg):
-            key = ordered(np.round(auroc_g, 9), np.round(shift_g, 6))
-            overlap.append(top_k_overlap(score_g, key, MARKERS))
-            if true_g.any():
-                parts.append(auprc(true_g, key, credit=True))
+        for true_g, score_g, decided_g, auroc_g, shift_g in zip(true_kg, score_kg, decided_kg, auroc_kg, shift_kg):
+            if not true_g.any():
+                continue
+            key = ordered(np.round(auroc_g[decided_g], 9), np.round(shift_g[decided_g], 6))
+            overlap.append(top_k_overlap(score_g[decided_g], key, MARKERS))
+            credit = np.zeros(g)
+            credit[decided_g] = auprc(true_g[decided_g], key, credit=True)
+            parts.append(credit)
         share = np.mean(parts, axis=0)
         return [
             Figure("auprc", float(share.sum()), n=g, unit="gene", units=units(share * g)),
