@@ -126,7 +126,7 @@ class _Blocks:
     def __init__(self, points_nd: np.ndarray, wanted: int) -> None:
         n, d = points_nd.shape
         self.n, self.k, self.blocks = n, wanted, -(-n // BLOCK)
-        self.order = _halved(points_nd)
+        self.order = halved(points_nd, BLOCK)
         self.size = torch.full((self.blocks,), BLOCK)
         self.size[-1] = n - (self.blocks - 1) * BLOCK
         rows = self.blocks * BLOCK
@@ -240,18 +240,33 @@ class _Blocks:
         self.waiting[i], self.n_waiting[i] = [], 0
 
 
-def _halved(points_nd: np.ndarray) -> np.ndarray:
-    """An order in which neighbours in space are mostly neighbours: recursive halving, in multiples of ``BLOCK``."""
+def halved(points_nd: np.ndarray, size: int = BLOCK) -> np.ndarray:
+    """An order in which neighbours in space are mostly neighbours: recursive halving, in multiples of ``size``.
+
+    Each part is halved along the coordinate in which it varies most, until no more than ``size`` points are left.
+
+    Parameters
+    ----------
+    points_nd
+        (n, d) coordinates.
+    size
+        Points in a part.
+
+    Examples
+    --------
+    >>> halved(np.array([[0.0], [9.0], [1.0], [8.0]]), 2).tolist()
+    [0, 2, 1, 3]
+    """
     out: list[np.ndarray] = []
     todo = [np.arange(len(points_nd))]
     while todo:
         part = todo.pop()
-        if len(part) <= BLOCK:
+        if len(part) <= size:
             out.append(np.sort(part))
             continue
         some = points_nd[part[:: max(1, len(part) // 4096)]]
         axis = int(some.var(0).argmax())
-        left = BLOCK * max(1, round(len(part) / BLOCK / 2))
+        left = size * max(1, round(len(part) / size / 2))
         split = np.argpartition(points_nd[part, axis], left)
         todo += [part[split[left:]], part[split[:left]]]
     return np.concatenate(out)
