@@ -202,6 +202,11 @@ class Imputer(Method):
         total_n[self._rows] = self._total_n
         return Imputed(values, self.unit, asked, total_n, spread)
 
+    @property
+    def filled(self) -> np.ndarray:
+        """Positions, among the cells fitted, of those with any value: the rows of what the method keeps."""
+        return self._rows
+
     def _cells(self, adata: AnnData, label: str | None) -> Cells:
         from exval.methods.base import labels_of
 

@@ -8,7 +8,8 @@ from exval.report.html import table, tag
 from exval.report.section import Section
 
 TITLES = {
-    ("null: halves", "false_discoveries"): "genes that differ between random halves of one type",
+    ("null: halves", "false_discoveries"): "equal genes called different between halves of one type",
+    ("null: halves", "power"): "planted differences found between these halves",
     ("null: permuted", "false_discoveries"): "permuted genes that differ between the two largest types",
     ("null: permuted", "mean_abs_correlation"): "mean |r| between permuted genes",
 }
@@ -26,11 +27,14 @@ def section(folder: Folder) -> Section | None:
         }
         if any(not len(part) for part in pair.values()):
             continue
-        form = numbers.share if metric == "false_discoveries" else numbers.score
+        form = numbers.score if metric == "mean_abs_correlation" else numbers.share
         one = pair["imputed"].iloc[0]
         lines.append([title, form(one.value), form(pair["as read"].value.iloc[0]), numbers.count(one.n), one.note])
     if not lines:
         return None
-    text = "Wilcoxon rank-sum tests at a false discovery rate of 5 %, where every discovery is false."
+    text = (
+        "Wilcoxon rank-sum tests at a false discovery rate of 5 %. Every discovery is false, but those of planted "
+        "differences."
+    )
     return Section.of("null", "Does it invent differences?", tag("p", text, cls="note"),
                       table(["check", "imputed", "as read", "genes", ""], lines))  # fmt: skip
