@@ -13,7 +13,7 @@ from scipy import sparse, special, stats
 from exval.data.examples import baron
 from exval.data.source import open_source
 from exval.methods.imputation.saver import Saver
-from exval.methods.imputation.saver_posterior import NO_SPREAD, VarianceFit, _Likelihood, fit_variance
+from exval.methods.imputation.saver_posterior import NO_SPREAD, VarianceFit, SpreadLikelihood, fit_variance
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -90,7 +90,7 @@ def test_likelihood_is_the_negative_binomial_up_to_what_the_kinds_share(kind):
         shape_n = (np.full(len(mean_n), 1 / spread), mean_n / spread, mean_n**2 / spread)[kind]
         return stats.nbinom.logpmf(y_n, shape_n, shape_n / (shape_n + size_n * mean_n)).sum()
 
-    likelihood = _Likelihood(kind, y_n1.astype(float), mean_n1, size_n)
+    likelihood = SpreadLikelihood(kind, y_n1.astype(float), mean_n1, size_n)
     constant = (y_n * np.log(size_n) - special.gammaln(y_n + 1)).sum()
     for spread in (1e-3, 0.1, 0.7, 3.0):
         assert float(likelihood(np.array([spread]))[0]) + constant == pytest.approx(direct(spread), rel=1e-9)
@@ -108,7 +108,7 @@ def test_the_spread_and_its_kind_are_found_again(kind, spread):
 
 def test_the_spread_is_the_maximum_of_the_likelihood():
     y_n1, mean_n1, size_n = simulated(1, 0.5)
-    likelihood = _Likelihood(1, y_n1.astype(float), mean_n1, size_n)
+    likelihood = SpreadLikelihood(1, y_n1.astype(float), mean_n1, size_n)
     found = fit_variance(y_n1, mean_n1, size_n).spread_q[0]
     top = float(likelihood(np.array([found]))[0])
     assert all(float(likelihood(np.array([found * by]))[0]) < top for by in (0.98, 1.02))

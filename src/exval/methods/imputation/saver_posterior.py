@@ -157,13 +157,13 @@ def fit_variance(y_nq: np.ndarray, mean_nq: np.ndarray, size_n: np.ndarray) -> V
         among = np.flatnonzero(~flat_q) if kind != 1 else np.arange(y_nq.shape[1])
         spread_mq[kind] = upper_q
         if len(among):
-            likelihood = _Likelihood(kind, y_nq[:, among], mean_nq[:, among], size_n)
+            likelihood = SpreadLikelihood(kind, y_nq[:, among], mean_nq[:, among], size_n)
             spread_mq[kind, among], value_mq[kind, among] = _choose(likelihood, upper_q[among])
     kind_q = value_mq.argmax(0)
     return VarianceFit(kind_q, spread_mq[kind_q, np.arange(y_nq.shape[1])])
 
 
-class _Likelihood:
+class SpreadLikelihood:
     """Marginal log-likelihood of q genes as a function of the spread of each, up to a constant shared by the kinds.
 
     With shape ``v / t`` and rate ``1 / (u t)``, t the spread, it is
@@ -195,9 +195,9 @@ class _Likelihood:
         self.n_small = int(small.sum())
         self.above = [int((self.y_m[: self.n_small] > j).sum()) for j in range(1, 8)]
 
-    def only(self, chosen: np.ndarray) -> _Likelihood:
+    def only(self, chosen: np.ndarray) -> SpreadLikelihood:
         """The same of some of the genes."""
-        return _Likelihood(self.kind, self.y_nq[:, chosen], self.mean_nq[:, chosen], self.size_n)
+        return SpreadLikelihood(self.kind, self.y_nq[:, chosen], self.mean_nq[:, chosen], self.size_n)
 
     def __call__(self, spread_q: np.ndarray) -> np.ndarray:
         log_nq = np.log(1 + self.su_nq * spread_q)
@@ -218,9 +218,9 @@ class _Likelihood:
         return total_q + np.bincount(self.column_m, weights=rising_m, minlength=len(total_q))
 
 
-def _choose(likelihood: _Likelihood, upper_q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _choose(likelihood: SpreadLikelihood, upper_q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Spread and log-likelihood of each gene: the maximum, or the posterior mean where none at all fits as well."""
-    best_q, value_q = _maximise(likelihood, upper_q)
+    best_q, value_q = maximise(likelihood, upper_q)
     unsure = np.flatnonzero(value_q - likelihood(np.full_like(upper_q, NO_SPREAD)) < 0.5)
     if len(unsure):
         part = likelihood.only(unsure)
@@ -229,9 +229,27 @@ def _choose(likelihood: _Likelihood, upper_q: np.ndarray) -> tuple[np.ndarray, n
     return best_q, value_q
 
 
-def _maximise(likelihood: _Likelihood, upper_q: np.ndarray, n_grid: int = 8, n_refine: int = 6):
-    """Maximum by the logarithm of the spread: a coarse grid from the upper end down, then parabolas."""
-    grid_kq = np.log(upper_q) + np.linspace(np.log(2e-4), 0, n_grid)[:, None]
+def maximise(
+    likelihood: SpreadLikelihood,
+    upper_q: np.ndarray,
+    ratio: float = 2e-4,
+    n_grid: int = 8,
+    n_refine: int = 6,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Likeliest spread of each gene and its log-likelihood: a coarse grid on logarithms, then parabolas.
+
+    Parameters
+    ----------
+    likelihood
+        Of q genes.
+    upper_q
+        (q,) largest spread.
+    ratio
+        The smallest spread looked at, of the largest.
+    n_grid, n_refine
+        Values of the grid, and of the parabolas.
+    """
+    grid_kq = np.log(upper_q) + np.linspace(np.log(ratio), 0, n_grid)[:, None]
     value_kq = np.stack([likelihood(np.exp(at_q)) for at_q in grid_kq])
     column = np.arange(len(upper_q))
     top_q = np.clip(value_kq.argmax(0), 1, n_grid - 2)
@@ -269,7 +287,7 @@ def _vertex(x: list[np.ndarray], f: list[np.ndarray]) -> np.ndarray:
     return np.where((bent > 0) & (new > x[0]) & (new < x[2]), new, halfway)
 
 
-def _expected(likelihood: _Likelihood, upper_q: np.ndarray, best_q: np.ndarray, n_points: int = 25) -> np.ndarray:
+def _expected(likelihood: SpreadLikelihood, upper_q: np.ndarray, best_q: np.ndarray, n_points: int = 25) -> np.ndarray:
     """Posterior mean of the spread on Huang's grid, denser towards zero, cut where the likelihood is e^-10 of it"""
     high_q = upper_q.copy()
     far = np.flatnonzero(best_q - likelihood(upper_q) > 10)
