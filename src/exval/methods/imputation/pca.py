@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -55,8 +57,7 @@ def leading_components(
     mean_g = _means(x_ng) if center else np.zeros(g)
     if min(n, g) > EXACT_UP_TO:
         return _iterated(x_ng, mean_g, k, seed)
-    side = min(n, g)
-    kind = np.float64 if float(n) * g * side <= DOUBLE_UP_TO else np.float32
+    kind = precision(n, g)
     if g <= n:
         values, axes = _eigen(_gram(x_ng, kind) - n * np.outer(mean_g, mean_g), k)
         axes = _signed(axes)
@@ -69,6 +70,11 @@ def leading_components(
         axes = _signed(axes / np.maximum(np.sqrt((axes**2).sum(0)), 1e-300))
         scores = times(x_ng, axes, kind) - mean_g @ axes
     return scores.astype(np.float32), axes.astype(np.float32), np.sqrt(np.maximum(values, 0))
+
+
+def precision(n: int, g: int) -> type:
+    """The type to multiply in: double where the Gram matrix of (n, g) values costs less than a second."""
+    return np.float64 if float(n) * g * min(n, g) <= DOUBLE_UP_TO else np.float32
 
 
 def times(x_ng: sp.csr_matrix, right_gk: np.ndarray, kind: type = np.float32) -> np.ndarray:
@@ -112,6 +118,40 @@ def _blocks(x_np: sp.csr_matrix, kind: type):
         yield slice(start, start + piece.shape[0]), block
 
 
+def blockwise_components(
+    blocks: Callable[[], Iterable[tuple[slice, np.ndarray]]], n: int, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """:func:`leading_components`, centred, of a dense matrix that is made block by block and never held as a whole.
+
+    Parameters
+    ----------
+    blocks
+        Called twice (Gram matrix, scores); each time yields the rows and the (rows, g) values of every block, with no
+        more than some thousand columns.
+    n
+        Rows in all.
+    k
+        How many components.
+
+    Examples
+    --------
+    >>> made = [(slice(0, 2), np.array([[2.0, 0.0], [0.0, 0.0]])), (slice(2, 3), np.array([[1.0, 0.0]]))]
+    >>> blockwise_components(lambda: made, 3, 1)[0].ravel().tolist()
+    [1.0, -1.0, 0.0]
+    """
+    total_gg, sum_g = np.zeros(()), np.zeros(())
+    for _, block in blocks():
+        total_gg = total_gg + block.T @ block
+        sum_g = sum_g + block.sum(0, dtype=np.float64)
+    mean_g = sum_g / n
+    values, axes = _eigen(total_gg - n * np.outer(mean_g, mean_g), max(1, min(k, len(mean_g), n - 1)))
+    axes = _signed(axes)
+    scores = np.empty((n, axes.shape[1]), np.float32)
+    for rows, block in blocks():
+        scores[rows] = block @ axes.astype(block.dtype) - mean_g @ axes
+    return scores, axes.astype(np.float32), np.sqrt(np.maximum(values, 0))
+
+
 def _gram(x_np: sp.csr_matrix, kind: type) -> np.ndarray:
     """``x' x``, float64."""
     n, p = x_np.shape
@@ -129,6 +169,12 @@ def _eigen(matrix: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     from scipy.linalg import eigh
 
     m = len(matrix)
+    if m > 1000 and 50 * k < m:  # a few of many: Lanczos
+        from scipy.sparse.linalg import eigsh
+
+        values, vectors = eigsh(matrix, k, v0=np.random.default_rng(0).standard_normal(m))
+        order = np.argsort(-values)
+        return values[order], vectors[:, order]
     values, vectors = eigh(matrix, subset_by_index=(m - k, m - 1), overwrite_a=True, check_finite=False)
     return values[::-1], vectors[:, ::-1]
 
