@@ -10,10 +10,11 @@ from exval.methods.base import Card
 from exval.methods.components import EXACT_UP_TO
 from exval.methods.imputation.base import Cells, Imputer
 from exval.methods.imputation.neighbours import halved, nearest
-from exval.methods.imputation.pca import BLOCK_BYTES, blockwise_components, leading_components, precision
+from exval.methods.imputation.pca import BLOCK_BYTES, blockwise_components, leading_components
 from exval.progress import track
 
 GENES = 64  # summed together: with more, what the cores work on no longer fits their cache
+DOUBLE_UP_TO = 2e9  # multiplications of a Gram matrix; below, double precision costs a tenth of a second a round
 HELD = 50_000_000  # entries up to which partly smoothed values are kept instead of made twice
 
 
@@ -140,14 +141,14 @@ class _Search:
         """(n, d) float32 scores of the values summed over neighbours."""
         n, g = self.counts_ng.shape
         total_n = self.total_n[index_nk].sum(1)
-        scale_n, kind = np.median(total_n) / total_n, precision(n, g)
+        kind = np.float64 if float(n) * g * min(n, g) <= DOUBLE_UP_TO else np.float32
+        scale_n = (np.median(total_n) / total_n).astype(kind)
         summed = neighbour_sum(index_nk)
 
         def sparse(rows: slice) -> sp.csr_matrix:
             piece = self.counts_ng[rows] if index_nk.shape[1] == 1 else summed[rows] @ self.counts_ng
-            piece = piece.astype(kind)
-            piece.data = freeman_tukey(piece.data * np.repeat(scale_n[rows].astype(kind), np.diff(piece.indptr)))
-            return piece
+            value = freeman_tukey(piece.data.astype(kind) * np.repeat(scale_n[rows], np.diff(piece.indptr)))
+            return sp.csr_matrix((value, piece.indices, piece.indptr), shape=piece.shape)
 
         if n < g:
             return leading_components(sparse(slice(0, n)), d)[0]

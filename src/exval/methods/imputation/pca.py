@@ -57,7 +57,7 @@ def leading_components(
     mean_g = _means(x_ng) if center else np.zeros(g)
     if min(n, g) > EXACT_UP_TO:
         return _iterated(x_ng, mean_g, k, seed)
-    kind = precision(n, g)
+    kind = np.float64 if float(n) * g * min(n, g) <= DOUBLE_UP_TO else np.float32
     if g <= n:
         values, axes = _eigen(_gram(x_ng, kind) - n * np.outer(mean_g, mean_g), k)
         axes = _signed(axes)
@@ -70,11 +70,6 @@ def leading_components(
         axes = _signed(axes / np.maximum(np.sqrt((axes**2).sum(0)), 1e-300))
         scores = times(x_ng, axes, kind) - mean_g @ axes
     return scores.astype(np.float32), axes.astype(np.float32), np.sqrt(np.maximum(values, 0))
-
-
-def precision(n: int, g: int) -> type:
-    """The type to multiply in: double where the Gram matrix of (n, g) values costs less than a second."""
-    return np.float64 if float(n) * g * min(n, g) <= DOUBLE_UP_TO else np.float32
 
 
 def times(x_ng: sp.csr_matrix, right_gk: np.ndarray, kind: type = np.float32) -> np.ndarray:
