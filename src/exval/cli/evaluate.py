@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
     def evaluate(
         file: o.File,
         out: Annotated[str, o.output("DIR", "Folder for the figures and report.html.")],
-        task: Annotated[Literal["annotate", "recover"], typer.Option("--task", help="What is scored.")] = "annotate",
+        task: Annotated[
+            Literal["annotate", "recover", "impute"], typer.Option("--task", help="What is scored.")
+        ] = "annotate",
         label: Annotated[
             str | None, typer.Option("--label", metavar="COLUMN", help="Column of obs with the labels (annotate).")
         ] = None,

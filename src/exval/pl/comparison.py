@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-LOWER_IS_BETTER = ("rmse", "rmse_scaled", "poisson_deviance", "ece", "rmse_counts", "mae", "nll", "brier", "loss")
+LOWER_IS_BETTER = ("rmse", "rmse_scaled", "poisson_deviance", "ece", "rmse_counts", "mae", "nll", "brier", "loss",
+                   "h_acc", "h_pur", "false_discoveries", "false_positive_rate", "correlation_inflation",
+                   "significant_pairs", "interval_score_95")  # fmt: skip
 NAMES = {
     "macro_f1": "macro-F1",
     "weighted_f1": "weighted F1",
@@ -27,6 +29,16 @@ NAMES = {
     "pearson": "Pearson r",
     "spearman": "Spearman rho",
     "r2": "R²",
+    "false_discoveries": "equal genes called different",
+    "false_positive_rate": "p of 5 % or less",
+    "correlation_inflation": "mean |r| added",
+    "significant_pairs": "pairs called correlated",
+    "auprc": "AUPRC",
+    "precision_area": "precision at k, area",
+    "top_k_overlap": "overlap of the top 50",
+    "kendall": "Kendall tau",
+    "h_acc": "entropy of types in clusters",
+    "h_pur": "entropy of clusters in types",
     "ari": "ARI",
     "nmi": "NMI",
 }

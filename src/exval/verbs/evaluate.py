@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 DEFAULTS = {
     "annotate": ("majority", "depth", "logreg", "pca", "pca-knn"),
     "recover": ("noop", "gene-mean", "hidden-mean", "low-rank", "low-rank-hidden"),
+    "impute": ("nothing", "mean", "cluster-mean", "magic", "alra", "knn-smoothing"),
 }
 ALWAYS = {
     "annotate": ("majority", "depth", "logreg", "pca"),
     "recover": ("noop", "gene-mean", "hidden-mean", "low-rank", "low-rank-hidden"),
+    "impute": ("nothing", "mean", "cluster-mean"),
 }
 """What stands in the same table whatever was asked for: a figure without its baselines says nothing."""
 
@@ -43,6 +45,7 @@ def evaluate(
     orientation: str | None = None,
     device: str = "auto",
     threads: int | None = None,
+    genes: int | None = 2000,
 ) -> Results:
     """Score methods on cells they were not fitted on, beside the simple baselines.
 
@@ -51,9 +54,11 @@ def evaluate(
     data
         Path, AnnData or source.
     task
-        ``"annotate"``: name the types. ``"recover"``: hidden values; methods then see no labels.
+        ``"annotate"``: name the types. ``"recover"``: hidden values of cells that were not fitted. ``"impute"``:
+        dense values of the cells themselves, by held-out molecules, labels and the null arm. In the last two, methods
+        see no labels.
     label
-        Column of obs with the truth (annotate).
+        Column of obs with the truth (annotate; impute, where there is one).
     split_by
         Column of obs with the unit of generalisation (donor, study). Without it single cells are held out, and every
         figure is labelled optimistic.
@@ -71,6 +76,8 @@ def evaluate(
         See :func:`exval.data.source.open_source`.
     device, threads
         For methods that use them.
+    genes
+        (impute) So many of the most variable genes; None for all.
 
     Returns
     -------
@@ -102,9 +109,10 @@ def evaluate(
     if out is not None:
         refuse_existing(out, force)
     asked = split_specs(DEFAULTS[task] if method is None else method)
-    methods = [configured(spec, seed=seed, device=device) for spec in asked]
+    make = _as_imputer if task == "impute" else configured
+    methods = [make(spec, seed=seed, device=device) for spec in asked]
     present = {m.title for m in methods}
-    methods = [configured(name, seed=seed) for name in ALWAYS[task] if name not in present] + methods
+    methods = [make(name, seed=seed) for name in ALWAYS[task] if name not in present] + methods
     _refuse_twins(methods)
     for one in methods:
         _refuse_unable(one, task)
@@ -113,8 +121,10 @@ def evaluate(
     config = {
         "task": task, "data": source.name, "label": label, "split_by": split_by, "method": [m.title for m in methods],
         "folds": folds, "repeats": repeats, "seed": seed, "min_cells": min_cells, "layer": layer, "unit": source.unit,
-        "species": species, "warnings": list(source.warnings),
+        "species": species, "warnings": list(source.warnings), **({"genes": genes} if task == "impute" else {}),
     }  # fmt: skip
+    if task == "impute" and split_by is not None:
+        raise InputError("imputation sees all cells of the file; there is nothing to hold out with --split-by")
     with threadpool_limits(threads):
         found = _score(source, methods, config)
     if out is not None:
@@ -134,6 +144,8 @@ def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
     from exval.tasks.recover import evaluate_recovery
     from exval.tasks.splits import make_splits
 
+    if config["task"] == "impute":
+        return _score_imputation(source, methods, config)
     label, split_by, task = config["label"], config["split_by"], config["task"]
     labels_n = None if task == "recover" else labels_of(source.obs, label).to_numpy(object)
     groups_n = None if split_by is None else source.obs[label_column(source.obs, split_by)].astype(object).to_numpy()
@@ -165,6 +177,40 @@ def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
     return found
 
 
+def _score_imputation(source: Any, methods: list, config: dict[str, Any]) -> Results:
+    from exval.data.labels import labels_of
+    from exval.tasks.imputing.own import evaluate_imputation
+
+    label, adata, kinds = config["label"], source.to_adata(obsm=False), None
+    if label is not None:
+        kinds = labels_of(source.obs, label)
+        there = kinds.notna().to_numpy()
+        adata, kinds = adata[there].copy(), kinds[there].astype(str).to_numpy(object)
+    config["dataset"] = {
+        "name": source.name, "n": adata.n_obs, "genes": adata.n_vars, "unit": source.unit, "label": label,
+        "classes": [] if kinds is None else sorted(set(kinds)),
+    }  # fmt: skip
+    config.pop("folds"), config.pop("split_by")
+    return evaluate_imputation(
+        adata, methods, groups_n=kinds, data=source.name, config=config, genes=config["genes"],
+        repeats=config["repeats"], seed=config["seed"],
+    )  # fmt: skip
+
+
+def _as_imputer(spec: Any, **given: Any) -> Any:
+    """A method that imputes; one that needs the labels it would be judged by is refused."""
+    from exval.methods.imputation.pretrained import as_imputer
+
+    one = as_imputer(spec, None, **given)
+    if one.labels == "required":
+        raise InputError(
+            f"{one.title} needs the types of the cells: no method is given what it is judged by afterwards"
+        )
+    if one.name == "oracle":
+        raise InputError("oracle is the truth itself, which no file holds; exval bench imputation has it")
+    return one
+
+
 def _known_column(obs: Any, label: str) -> None:
     from exval.data.labels import label_column
 
@@ -179,6 +225,8 @@ def _refuse_twins(methods: list) -> None:
 
 
 def _refuse_unable(method: Any, task: str) -> None:
+    if task == "impute":
+        return
     able = {"annotate": ("predict", "embed"), "recover": ("recover",)}[task]
     if not set(able) & set(method.provides):
         cannot = "neither names nor embeds cells" if task == "annotate" else "does not recover hidden values"
