@@ -108,9 +108,11 @@ class Job:
 
     def _choose(self, adata: AnnData) -> Imputer:
         from exval.tasks.imputing.choose import recommend
+        from exval.verbs.recommend import with_untried
 
         found = recommend(adata, self.goal, label=self.label, seed=self.seed)
-        self.choice, self.why = found, found.sentence
+        found.table = with_untried(found.table)
+        self.choice, self.why, self.preset = found, found.sentence, self.preset or "cpu"
         return self._configured(found.method)
 
     def _unit_out(self, source: Any) -> str:
