@@ -8,10 +8,11 @@ beat. Everything below works on AnnData, in place, in the habits of the scverse:
 >>> exval.check(cells).unit
 'counts'
 
-Verbs: :func:`check`, :func:`annotate` (:func:`annotate_file` for paths), :func:`evaluate`, :func:`pretrain`,
-:func:`finetune`, :func:`embed`, :func:`build_store`. Files: :func:`open_source`, :class:`Store`. What there is:
-:func:`list_methods`, :func:`list_recipes`. Pictures: :mod:`exval.pl`, or a whole page:
-:func:`exval.report.write_report`. Cells to try things on: :mod:`exval.datasets`.
+Verbs: :func:`check`, :func:`annotate` (:func:`annotate_file` for paths), :func:`impute`
+(:func:`impute_file`), :func:`recommend`, :func:`evaluate`, :func:`pretrain`,
+:func:`finetune`, :func:`embed`, :func:`build_store`, :func:`run_benchmark`. Files: :func:`open_source`,
+:class:`Store`. What there is: :func:`list_methods`, :func:`list_recipes`, :func:`list_benchmarks`. Pictures:
+:mod:`exval.pl`, or a whole page: :func:`exval.report.write_report`. Cells to try things on: :mod:`exval.datasets`.
 
 A name is imported when it is first used, so that ``import exval`` costs nothing.
 """
@@ -31,10 +32,15 @@ _WHERE = {
     "embed": "exval.verbs.embed",
     "evaluate": "exval.verbs.evaluate",
     "finetune": "exval.verbs.finetune",
+    "impute": "exval.verbs.impute",
+    "impute_file": "exval.verbs.impute",
+    "list_benchmarks": "exval.verbs.bench",
     "list_methods": "exval.verbs.lists",
     "list_recipes": "exval.verbs.lists",
     "open_source": "exval.data.source",
     "pretrain": "exval.verbs.pretrain",
+    "recommend": "exval.verbs.recommend",
+    "run_benchmark": "exval.verbs.bench",
     "Store": "exval.data.store",
 }
 _MODULES = ("datasets", "pl")
@@ -48,14 +54,19 @@ if TYPE_CHECKING:
     from exval.data.store import Store as Store
     from exval.verbs.annotate import annotate as annotate
     from exval.verbs.annotate import annotate_file as annotate_file
+    from exval.verbs.bench import list_benchmarks as list_benchmarks
+    from exval.verbs.bench import run_benchmark as run_benchmark
     from exval.verbs.build import build_store as build_store
     from exval.verbs.check import check as check
     from exval.verbs.embed import embed as embed
     from exval.verbs.evaluate import evaluate as evaluate
     from exval.verbs.finetune import finetune as finetune
+    from exval.verbs.impute import impute as impute
+    from exval.verbs.impute import impute_file as impute_file
     from exval.verbs.lists import list_methods as list_methods
     from exval.verbs.lists import list_recipes as list_recipes
     from exval.verbs.pretrain import pretrain as pretrain
+    from exval.verbs.recommend import recommend as recommend
 
 
 def __getattr__(name: str) -> Any:

@@ -170,6 +170,14 @@ def test_methods_and_cases_that_were_not_tried():
         r.ranking(scores.head(0))
 
 
+def test_a_case_that_nobody_solved_says_nothing():
+    scores = pd.DataFrame({"a": [1.0] * 6 + [np.nan], "b": [0.5] * 6 + [np.nan]})
+    found = r.ranking(scores)
+    assert len(found.ranks_cm) == found.n_blocks == 6 and found.table.mean_rank.tolist() == [1.0, 2.0]
+    with pytest.raises(InputError, match="some method solved"):
+        r.ranking(scores.tail(1))
+
+
 def test_who_cannot_be_told_from_the_first():
     found = r.ranking(AUC)
     assert found.table.method.tolist() == ["m+cf", "m", "cf", "C4.5"]

@@ -56,6 +56,7 @@ def test_help_is_frozen():
 def test_the_verbs():
     assert sorted(commands()) == [
         "annotate",
+        "bench",
         "check",
         "data build",
         "demo",
@@ -82,7 +83,7 @@ def test_common_options(name):
         assert found >= {"--steps", "--epochs", "--resume", "--set"}
     if name in ("annotate", "embed"):
         assert "--key-added" in found
-    if name in ("check", "methods", "recipes", "doctor"):
+    if name in ("bench", "check", "methods", "recipes", "doctor"):
         assert "--json" in found
 
 

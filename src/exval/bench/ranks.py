@@ -20,6 +20,7 @@ from exval.bench.intervals import MIN_UNITS, resampled
 from exval.errors import InputError
 
 ALPHA = 0.05
+LEAST_TRIED = 0.75
 
 
 def rank_cases(scores_cm: pd.DataFrame, higher_is_better: bool | Sequence[bool] = True) -> pd.DataFrame:
@@ -265,15 +266,15 @@ def ranking(
     Parameters
     ----------
     scores_cm
-        (c, m) scores; NaN where a method failed, or was not tried.
+        (c, m) scores; NaN where a method failed, or was not tried. A case in which all of them failed says nothing.
     higher_is_better
         For all cases, or for each of them.
     blocks_c
         The independent unit of each case (its data set). Several cases of one block are averaged before anything is
         tested or resampled: they are no new evidence. Default: each case is one.
     tried_cm
-        Where a method was tried at all. A method that was not tried on at least half of the cases is left out; then
-        the cases are those on which every remaining one was tried.
+        Where a method was tried at all. A method that was not tried on at least three quarters of the cases is left
+        out; then the cases are those on which every remaining one was tried.
     control
         The method to hold all others against, if it is ranked.
 
@@ -287,16 +288,18 @@ def ranking(
     tried_cm = pd.DataFrame(True, scores_cm.index, scores_cm.columns) if tried_cm is None else tried_cm.astype(bool)
     blocks_c = np.arange(len(scores_cm)) if blocks_c is None else np.asarray(blocks_c, dtype=object)
     higher_c = np.broadcast_to(np.asarray(higher_is_better, dtype=bool), len(scores_cm))
-    seen = tried_cm.to_numpy().any(1)
+    seen = tried_cm.to_numpy().any(1) & scores_cm.notna().to_numpy().any(1)
     share = tried_cm[seen].mean() if seen.any() else pd.Series(0.0, scores_cm.columns)
     left_out = {
-        str(name): f"tried in {tried_cm[name].sum()} of {seen.sum()} cases" for name in share.index[share < 0.5]
+        str(name): f"tried in {tried_cm[name].sum()} of {seen.sum()} cases" for name in share.index[share < LEAST_TRIED]
     }
     kept = [name for name in scores_cm.columns if str(name) not in left_out]
-    whole = tried_cm[kept].to_numpy().all(1) if kept else np.zeros(len(scores_cm), bool)
+    whole = seen & tried_cm[kept].to_numpy().all(1) if kept else np.zeros(len(scores_cm), bool)
     scores_cm, blocks_c, higher_c = scores_cm.loc[whole, kept], blocks_c[whole], higher_c[whole]
     if not len(scores_cm) or not kept:
-        raise InputError("there is no case in which every method was tried, so nothing can be ranked")
+        raise InputError(
+            "there is no case that every method was tried on and some method solved: nothing can be ranked"
+        )
     ranks_cm = rank_cases(scores_cm, higher_c)
     codes, names = pd.factorize(blocks_c)
     ranks_bm = ranks_cm.groupby(codes).mean().to_numpy()

@@ -14,17 +14,20 @@ slice          ``all``, ``class=<name>``, ``donor=<name>``, ``arm=<name>``
 metric         a name in :data:`exval.metrics.METRICS`, or ``difference:<metric>`` against the reference method
 value, lo, hi  the figure and its interval; lo and hi are NaN where no interval may be given
 n, unit        how many samples stand behind the figure, and what the interval resamples: ``cell``, ``donor``, ...
-seconds        CPU-seconds of this process for fit and predict
-peak_mb        growth of this process's resident memory during fit and predict, MB
-status         ``ok`` or ``failed``
+seconds        CPU-seconds of this process for fit and predict; of a benchmark: of the cell, unless it said otherwise
+peak_mb        growth of this process's resident memory during fit and predict, MB; of a benchmark: of the cell
+status         ``ok`` or ``failed``; of a benchmark also ``timeout``, ``out of memory`` (beyond a limit) or ``crashed``
+               (its process ended without an answer). Such a row has no value, and no metric if the whole cell failed
 note           one line: why it failed, what was dropped, what was seen in pretraining
-config_hash    hash of the configuration (:func:`config_hash`)
+config_hash    hash of the configuration (:func:`config_hash`); of a benchmark: key of the cell
 version        version of exval
 =============  ====================================================================================================
 
 ``predictions.parquet``: ``sample, truth, prediction, score, method, fold, seed, group`` (``group`` is the donor or the
 column split by, empty if none). For recovery, one row per cell: ``sample, method, arm, fold, seed, group, n_hidden,
 squared_error, deviance``.
+
+Of a benchmark: the units of all cells, ``method, task, data, split, seed, metric, value`` and what names the unit.
 
 ``config.json``: everything that was asked for, and ``task``, ``verdict``, ``dataset`` (name, n, genes, unit, label,
 classes, split_by), ``warnings``, ``version``, ``config_hash``.
@@ -45,6 +48,7 @@ selection       method, macro_f1, lo, hi, seconds, chosen, why  (lo, hi: of the 
 scores          bin_lo, bin_hi, n, kind              (histogram of the winning probability; kind: query, reference)
 units           method, group, metric, value, n      (one dot per unit of generalisation)
 splits          what, n, note                        (classes dropped, classes in one donor only, ...)
+leaderboard, ranks, ... (of a benchmark: :mod:`exval.bench.summary`)
 truth_per_class, truth_confusion                     (annotate: as above, on the file itself, where its types are known)
 ==============  ===================================================================================================
 """
@@ -202,7 +206,10 @@ class Results:
     def __repr__(self) -> str:
         """The verdict and the figures of the methods: what a notebook shows of a result."""
         lines = [self.verdict or "no verdict"]
-        if len(self.rows):
+        board = self.extras.get("leaderboard")
+        if board is not None:
+            lines.append(board.to_string(index=False, float_format=lambda x: f"{x:.3f}", na_rep="-"))
+        elif len(self.rows):
             shown = self.table()[["method", "slice", "metric", "value", "lo", "hi", "seconds"]]
             shown = shown[shown["slice"].str.startswith(("all", "arm="))]
             lines.append(shown.to_string(index=False, float_format=lambda x: f"{x:.3f}", na_rep="-"))
@@ -246,7 +253,7 @@ class Results:
         """
         rows = self.rows[(self.rows.fold == POOLED) & ~self.rows.metric.str.startswith("difference:")]
         metric = metric or ("macro_f1" if (rows.metric == "macro_f1").any() else "rmse")
-        rows = rows[((rows.metric == metric) & ~rows.slice.str.contains("class=|group=")) | (rows.status == "failed")]
+        rows = rows[((rows.metric == metric) & ~rows.slice.str.contains("class=|group=")) | (rows.status != "ok")]
         columns = [
             "method",
             "slice",

@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from exval import __version__
-from exval.cli import annotate, check, data, demo, doctor, embed, evaluate, impute, lists, report, train
+from exval.cli import (
+    annotate,
+    bench,
+    check,
+    data,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    impute,
+    lists,
+    recommend,
+    report,
+    train,
+)
 from exval.cli.command import Raised
 from exval.cli.faults import report as report_fault
 
@@ -44,7 +58,7 @@ def _root(
         print(context.get_help())
 
 
-for group in (annotate, impute, evaluate, check, train, embed, data, demo, report, lists, doctor):
+for group in (annotate, impute, recommend, evaluate, bench, check, train, embed, data, demo, report, lists, doctor):
     group.register(app)
 
 

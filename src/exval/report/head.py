@@ -13,6 +13,8 @@ TASKS = {
     "annotate": "naming cells",
     "recover": "recovering hidden values",
     "impute": "imputing values",
+    "recommend": "which imputation method for which goal",
+    "bench": "benchmark",
     "pretrain": "pretraining",
     "finetune": "fine-tuning",
     "story": "demo",
@@ -90,6 +92,10 @@ def warnings(folder: Folder) -> list[str]:
         lines.insert(0, "Optimistic split: cells of one donor stand on both sides. Expect less on a new donor.")
     if "seen in pretraining" not in said and any("seen in pretraining" in split for split in splits):
         lines.insert(0, "Some of the test cells were seen in pretraining.")
+    if folder.kind == "bench":
+        from exval.report.benchmark import warnings as of_benchmark
+
+        return list(dict.fromkeys([*lines, *of_benchmark(folder), *folder.problems]))
     failed = _failed(folder)
     if any(f"{name} failed: " not in " ".join(lines) for name in failed):
         lines.append(f"Failed: {', '.join(failed)} (see the table).")
@@ -99,11 +105,15 @@ def warnings(folder: Folder) -> list[str]:
 def _failed(folder: Folder) -> list[str]:
     if not len(folder.rows):
         return []
-    return sorted(set(folder.rows.method[folder.rows.status == "failed"].astype(str)))
+    return sorted(set(folder.rows.method[folder.rows.status != "ok"].astype(str)))
 
 
 def facts(folder: Folder) -> list[tuple[str, str]]:
     """The data in a few figures: name and value."""
+    if folder.kind == "bench":
+        from exval.report.benchmark import facts as of_benchmark
+
+        return of_benchmark(folder)
     data, config = folder.dataset, folder.config
     found: list[tuple[str, str]] = []
 

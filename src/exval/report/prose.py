@@ -53,6 +53,10 @@ def _methods(folder: Folder) -> list[str]:
 
 def paragraph(folder: Folder) -> str:
     """The paragraph; empty where nothing is known."""
+    if folder.kind == "bench":
+        from exval.report.benchmark import paragraph as of_benchmark
+
+        return clean(of_benchmark(folder, _compared(folder)))
     sentences = [_data(folder)]
     if folder.is_run:
         sentences.append(_training(folder))

@@ -10,15 +10,20 @@ from exval.report.section import Section
 def sections(folder: Folder) -> list[Section]:
     """Every section that this folder has something for."""
     from exval.report.sections import (
+        candidates,
         classes,
         confusion,
         cost,
+        failures,
+        frontier,
         genes,
         imputed,
+        leaderboard,
         map2d,
         methods,
         null_arm,
         paragraph,
+        ranks,
         recovery,
         reliability,
         selection,
@@ -29,9 +34,11 @@ def sections(folder: Folder) -> list[Section]:
     )
 
     order = (
-        methods, null_arm, imputed, truth, selection, classes, confusion, reliability, unknown, map2d, training,
-        recovery, genes, splits, cost, paragraph,
+        methods, candidates, null_arm, imputed, truth, selection, classes, confusion, reliability, unknown, map2d,
+        training, recovery, genes, splits, cost, paragraph,
     )  # fmt: skip
+    if folder.kind == "bench":
+        order = (leaderboard, ranks, frontier, failures, paragraph)
     found = []
     for module in order:
         try:
