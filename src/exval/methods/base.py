@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 METHODS: Registry[Method] = Registry("exval.methods", "exval.methods.base:Method", "method")
+COMMAND = re.compile(r"\s*cmd[:\[]")
 VERBS = {"embed": "embed", "predict": "predict_proba", "recover": "recover", "impute": "impute"}
 
 
@@ -138,7 +139,8 @@ def resolve(spec: Any) -> Method:
     ----------
     spec
         A registry name or alias, ``obsm:X_name`` for an embedding already in the file, the folder of a pretraining
-        or fine-tuning run, or a :class:`Method`, which is passed through.
+        or fine-tuning run, ``cmd:PROGRAM {input} {output}`` for a program that imputes
+        (:class:`~exval.methods.imputation.external.External`), or a :class:`Method`, which is passed through.
 
     Raises
     ------
@@ -153,6 +155,10 @@ def resolve(spec: Any) -> Method:
     if isinstance(spec, Method):
         return spec
     text = str(spec)
+    if COMMAND.match(text):
+        from exval.methods.imputation.external import External
+
+        return External.of(text)
     if text in METHODS:
         return METHODS[text]()
     if text.startswith("obsm:"):
@@ -181,17 +187,28 @@ def configured(spec: Any, **settings: Any) -> Method:
     return method.set_params(**{key: value for key, value in settings.items() if key in known})
 
 
+def _parts(text: str) -> list[str]:
+    """Pieces between commas, up to a piece that starts a command."""
+    pieces = text.split(",")
+    for i, piece in enumerate(pieces):
+        if COMMAND.match(piece):
+            return [*pieces[:i], ",".join(pieces[i:])]
+    return pieces
+
+
 def split_specs(specs: str | Method | list | tuple) -> list:
-    """Method names repeated or comma-separated, in order and without repeats.
+    """Method names repeated or comma-separated, in order and without repeats; a command runs to the end of its text.
 
     Examples
     --------
     >>> split_specs(("pca,logreg", "pca"))
     ['pca', 'logreg']
+    >>> split_specs("magic, cmd:Rscript my.R {input} {output} --ranks 5,10")
+    ['magic', 'cmd:Rscript my.R {input} {output} --ranks 5,10']
     """
     found: list = []
     for spec in [specs] if isinstance(specs, (str, Method)) else list(specs):
-        for part in [spec] if isinstance(spec, Method) else str(spec).split(","):
+        for part in [spec] if isinstance(spec, Method) else _parts(str(spec)):
             part = part.strip() if isinstance(part, str) else part
             if isinstance(part, Method) or (part and part not in found):
                 found.append(part)

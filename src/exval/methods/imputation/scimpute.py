@@ -77,11 +77,11 @@ class ScImpute(Imputer):
         departures=(
             "spectral clustering by the normalised graph of all pairs up to 4,000 cells and of neighbours beyond, not "
             "that of kernlab; 40 % of the variance picks the components at any number of cells, 300 at most; the cpu "
-            "setting looks at 50 neighbours instead of 500; values are not rounded to 0.01"
+            "setting looks at 100 neighbours instead of 500; values are not rounded to 0.01"
         ),
     )
     unit = "cp10k"
-    presets = {"paper": {"neighbours": 500}, "cpu": {"neighbours": 50}, "tiny": {"neighbours": 20}}
+    presets = {"paper": {"neighbours": 500}, "cpu": {"neighbours": 100}, "tiny": {"neighbours": 20}}
 
     def __init__(self, k: int = 1, threshold: float = 0.5, neighbours: int = 500) -> None:
         self.k = k
