@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from exval.bench.intervals import Interval
 from exval.errors import InputError
@@ -118,6 +119,16 @@ class Trial:
         """What the methods see."""
         return self.choose.adata
 
+    def blind(self) -> str:
+        """Why nothing can be judged, in words; empty where it can."""
+        from exval.tasks.imputing import ANALYSES
+
+        name = {"de": "diffexp", "markers": "markers"}.get(self.goal.name)
+        if name is None or all(ANALYSES[name]().applies(case) for case in (self.choose, self.score)):
+            return ""
+        what = "differs between" if name == "diffexp" else "marks one of"
+        return f"the molecules held out show no gene that {what} the groups, so that nothing can be judged"
+
     def units(self, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
         """Units of the goal's figure."""
         make = _labelled if self.by_labels else _UNITS[self.goal.name]
@@ -161,8 +172,7 @@ def divide(adata: AnnData, goal: Goal, labels_n: np.ndarray | None, *, genes: in
     if goal.tested:
         groups_n = labels_n
         if groups_n is None:
-            apart = prepared(parts[3], adata.obs_names, adata.var_names)
-            groups_n = clusters(apart[:, columns].X.toarray(), int(rng.integers(1 << 31)))
+            groups_n = clusters(parts[3][:, columns].tocsr(), int(rng.integers(1 << 31)))
             notes.append("groups: clusters of a fifth of the molecules, which serve nothing else")
         if len(largest(groups_n, 2)) < 2:
             raise InputError(f"{goal.name} compares groups, and there are no two of at least ten cells")
@@ -174,21 +184,40 @@ def divide(adata: AnnData, goal: Goal, labels_n: np.ndarray | None, *, genes: in
     return Trial(goal, *made, labels_n, notes)
 
 
-def clusters(log_ng: np.ndarray, seed: int, most: int = 8) -> np.ndarray:
-    """(n,) names of k-means clusters of values as read, about one for each 60 cells, 2 to ``most``.
+def clusters(counts: sp.csr_matrix, seed: int, most: int = 8) -> np.ndarray:
+    """(n,) names of k-means clusters of counts as read, about one for each 60 cells, 2 to ``most``.
 
     Examples
     --------
-    >>> sorted(set(clusters(np.repeat([[0.0, 0.0], [3.0, 1.0]], 20, axis=0), 0)))
+    >>> counts = sp.csr_matrix(np.repeat([[9.0, 1.0], [1.0, 9.0]], 20, axis=0))
+    >>> sorted(set(clusters(counts, 0)))
     ['cluster 0', 'cluster 1']
     """
-    k = int(np.clip(len(log_ng) // 60, 2, most))
-    found = k_means(components(log_ng, min(20, k + 4)), k, seed)
+    n = counts.shape[0]
+    k = int(np.clip(n // 60, 2, most))
+    found = k_means(components(pearson_residuals(counts), min(20, k + 4)), k, seed)
     return np.array([f"cluster {c}" for c in found], dtype=object)
 
 
-def _held_log(case: ImputeCase) -> np.ndarray:
-    return np.log1p(case.held_ng.toarray() / np.maximum(case.exposure_n, 1e-12)[:, None]).astype(np.float32)
+def pearson_residuals(counts: sp.csr_matrix, theta: float = 100.0) -> np.ndarray:
+    """(n, g) how far counts are from what depth alone predicts, in standard deviations, clipped at the root of n.
+
+    .. math:: r_{ij} = (y_{ij} - \\mu_{ij}) / \\sqrt{\\mu_{ij} + \\mu_{ij}^2 / \\theta}, \\quad
+        \\mu_{ij} = y_{i+} y_{+j} / y_{++}
+
+    Lause, Berens and Kobak 2021, Genome Biology 22:258. Two parts of a cell's molecules share its depth, and the log of
+    normalised counts follows depth: agreement in it would be no agreement in expression.
+
+    Examples
+    --------
+    >>> pearson_residuals(sp.csr_matrix([[1.0, 3.0], [2.0, 6.0]])).round(6).tolist()
+    [[0.0, 0.0], [0.0, 0.0]]
+    """
+    y = counts.toarray().astype(np.float64)
+    mean = np.outer(y.sum(1), y.sum(0)) / max(y.sum(), 1e-12)
+    spread = np.sqrt(mean + mean**2 / theta)
+    r = np.divide(y - mean, spread, out=np.zeros_like(y), where=spread > 0)
+    return np.clip(r, -np.sqrt(len(y)), np.sqrt(len(y))).astype(np.float32)
 
 
 def _deviance(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
@@ -201,13 +230,13 @@ def _deviance(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
 def _explained(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
     """Clusters of the imputed values; per cell, the part of the variance of held-out values that they explain.
 
-    The held-out values are log1p(CP10k) on their 20 leading components, so that noise does not drown the sum. A cell is
-    predicted by the mean of the *other* cells of its cluster. The number of clusters is the same for all methods, about
-    one for each 60 cells.
+    The held-out values are Pearson residuals (:func:`pearson_residuals`) on their 20 leading components, so that
+    neither depth nor noise drowns the sum. A cell is predicted by the mean of the *other* cells of its cluster. The
+    number of clusters is the same for all methods, about one for each 60 cells.
     """
     n = case.n
     cluster_n = k_means(answer(case, imputed).scores(20), int(np.clip(n // 60, 2, 15)), 0, starts=5)
-    target = components(_held_log(case), 20)
+    target = components(pearson_residuals(case.held_ng), 20)
     size_n = np.bincount(cluster_n)[cluster_n].astype(np.float64)
     sums = np.stack([np.bincount(cluster_n, weights=column) for column in target.T], axis=1)[cluster_n]
     mean_others = (sums - target) / np.maximum(size_n - 1, 1)[:, None]
@@ -233,7 +262,7 @@ def _order(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
     ends = components(case.adata.X.toarray()[rows], 2)
     roots = [ends[:, 0].argmin(), ends[:, 0].argmax(), ends[:, -1].argmax()]
     told = components(answer(case, imputed).log_ng[rows], 10)
-    held = components(_held_log(case)[rows], 10)
+    held = components(pearson_residuals(case.held_ng[rows]), 10)
     here = np.arange(len(rows))
     tables = [
         units(pseudotime(told, here == root), pseudotime(held, here == root), number * PATH_OFFSET + rows)
@@ -243,15 +272,13 @@ def _order(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
 
 
 def _from_analysis(name: str) -> Callable[[Trial, Imputed, ImputeCase], pd.DataFrame]:
+    """Units of an analysis; in the better of its two orders, by the test and by the difference of means."""
+
     def make(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
         from exval.tasks.imputing import ANALYSES
 
-        analysis = ANALYSES[name]()
-        if not analysis.applies(case):
-            raise InputError(
-                "the held-out molecules show no gene that differs between the groups: nothing can be judged"
-            )
-        return analysis.score(case, imputed)[0].units
+        parts = [figure for figure in ANALYSES[name]().score(case, imputed) if figure.units is not None]
+        return max(parts, key=lambda figure: figure.value).units
 
     return make
 

@@ -22,7 +22,7 @@ from exval.tasks.imputing.null import NullArm
 if TYPE_CHECKING:
     from anndata import AnnData
 
-PILOT = 200
+PILOT = 120
 
 
 class Search:
@@ -72,7 +72,7 @@ class Search:
                 bar.advance(text=method.title if progress else "")
 
     def _pilot(self, method: Imputer) -> float:
-        """Seconds that a fit will take, from one on 200 cells; more than enough is not measured twice."""
+        """Seconds that a fit will take, from one on 120 cells; more than enough is not measured twice."""
         from sklearn.base import clone
 
         visible = self.trial.visible
@@ -110,7 +110,7 @@ class Search:
         row = self._row(method, "tried", "")
         row |= {"score": trial.value(chosen), "seconds": cost.seconds, "peak_mb": cost.peak_mb}
         gap = trial.gain(chosen, self.chosen_units["nothing"], self.seed)
-        row |= {"difference": gap.value, "lo": gap.lo, "hi": gap.hi, "n": gap.n_units}
+        row |= {"difference": gap.value + 0.0, "lo": gap.lo + 0.0, "hi": gap.hi + 0.0, "n": gap.n_units}
 
     def _row(self, method: Imputer, status: str, why: str) -> dict[str, Any]:
         self.rows[method.title] = {"method": method.title, "status": status, "why": why}
@@ -131,34 +131,36 @@ class Search:
         g = int(case.null.genes_g.sum())
         return share, 0.05 + 2 * np.sqrt(0.05 * 0.95 / g)
 
-    def _clear(self) -> list[str]:
+    def clear(self) -> list[str]:
         """Methods clearly better than nothing, best first."""
         rows = [r for r in self.rows.values() if r["status"] == "tried" and r["method"] != "nothing" and r["lo"] > 0]
         return [r["method"] for r in sorted(rows, key=lambda r: -r["difference"])]
 
     def _pick(self) -> str:
-        """The best, or the quickest of those that cannot be told from it; in goals with tests, only what passes."""
-        while clear := self._clear():
-            best = clear[0]
-            level = [m for m in clear if self.trial.gain(self.chosen_units[best], self.chosen_units[m]).lo <= 0]
-            for name in sorted(level, key=lambda m: self.rows[m]["seconds"]):
-                row = self.rows[name]
-                if not self.trial.goal.tested:
-                    return name
-                if self.left() < 0:
-                    row |= {"status": "disqualified", "why": "no time was left for its null arm"}
-                    continue
-                try:
-                    share, limit = self._false(name)
-                except FAULTS as error:
-                    row |= {"status": "disqualified", "why": f"its null arm failed: {error}"}
-                    continue
-                row["false_discoveries"] = share
-                if share <= limit:
-                    return name
-                why = f"{100 * share:.0f} % of genes that differ nowhere were called different"
-                row |= {"status": "disqualified", "why": f"{why} ({100 * limit:.0f} % allowed)"}
+        """The best of those clearly better than nothing; where values are to be tested, that passes the null arm."""
+        for name in self.clear():
+            row = self.rows[name]
+            if not self.trial.goal.tested:
+                return name
+            if self.left() < 0:
+                row |= {"status": "disqualified", "why": "no time was left for its null arm"}
+                continue
+            try:
+                share, limit = self._false(name)
+            except FAULTS as error:
+                row |= {"status": "disqualified", "why": f"its null arm failed: {error}"}
+                continue
+            row["false_discoveries"] = share
+            if share <= limit:
+                return name
+            why = f"{100 * share:.0f} % of genes that differ nowhere were called different"
+            row |= {"status": "disqualified", "why": f"{why} ({100 * limit:.0f} % allowed)"}
         return "nothing"
+
+    def level(self, name: str) -> list[str]:
+        """Other methods that are clearly better than nothing and cannot be told from the one picked."""
+        units = self.chosen_units
+        return [m for m in self.clear() if m != name and self.trial.gain(units[name], units[m], self.seed).lo <= 0]
 
     def conclude(self, columns: tuple[str, ...]) -> tuple[str, pd.DataFrame, str]:
         """The pick, scored on molecules that took no part in it; the table; and the sentence."""
@@ -185,7 +187,8 @@ class Search:
         if name == "nothing":
             said = f"no method is clearly better ({trial.words}; {counted})"
             return f"For {goal}: use the values as they are; {said}.{out}"
-        row = self.rows[name]
+        row, level = self.rows[name], self.level(name)
+        counted += f"; cannot be told from it: {', '.join(level)}" if level and not trial.goal.tested else ""
         held = (
             "which holds"
             if after.lo > 0
