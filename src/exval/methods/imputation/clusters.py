@@ -93,46 +93,53 @@ def _assign(points_nd: np.ndarray, centre_rkd: np.ndarray) -> tuple[np.ndarray, 
     return near_nr, cost_r
 
 
-def _exchanged(points_nd: np.ndarray, centre_rkd: np.ndarray, rounds: int = 1000) -> tuple[np.ndarray, np.ndarray]:
-    """Single points moved to another cluster while that lowers the sum of squares (Hartigan and Wong 1979).
+def _exchanged(points_nd: np.ndarray, centre_rkd: np.ndarray, rounds: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Points moved to another cluster while that lowers the sum of squares, counting each for its own cluster's mean.
 
-    A point counts for its own cluster's mean: leaving a cluster of m points saves ``m / (m - 1)`` of its squared
-    distance, joining one of m costs ``m / (m + 1)``; Lloyd's algorithm stops short of such moves. In every round the
-    best moves are made of which no two touch the same cluster, so that each saves what it promises.
+    Leaving a cluster of m points saves ``m / (m - 1)`` of a point's squared distance, joining one of m costs
+    ``m / (m + 1)``; Lloyd's algorithm, which leaves these factors out, stops short of such moves (Hartigan and Wong
+    1979, Appl. Stat. 28:100). All moves that save are made at once; where the sum of squares rises, they are taken back
+    and only the best quarter of them is made, and so on, down to the single best, which cannot fail.
     """
-    starts, k, d = centre_rkd.shape
-    n = len(points_nd)
-    square_n, start = (points_nd**2).sum(1), np.arange(starts)
-    near_nr = _assign(points_nd, centre_rkd)[0]
+    final, cost_r = centre_rkd.copy(), np.full(len(centre_rkd), np.inf)
+    going, near_nr = np.arange(len(final)), _assign(points_nd, final)[0]
+    total = float((points_nd**2).sum())
+    held_nr, gain_nr, to_nr = near_nr.copy(), np.zeros(near_nr.shape), near_nr.copy()
+    share_r = np.ones(len(going))
     for _ in range(rounds):
-        size_rk, centre_rkd = _means(points_nd, near_nr, centre_rkd)
-        apart = square_n[:, None] - 2 * points_nd @ centre_rkd.reshape(-1, d).T + (centre_rkd**2).sum(2).ravel()
-        apart = np.maximum(apart.reshape(n, starts, k), 0)
-        own = np.take_along_axis(apart, near_nr[:, :, None], 2)[:, :, 0]
-        own_size = size_rk[start, near_nr]
-        gain_nr = own * np.where(own_size > 1, own_size / np.maximum(own_size - 1, 1), 0)
-        apart *= size_rk / (size_rk + 1)
-        np.put_along_axis(apart, near_nr[:, :, None], np.inf, 2)
-        to_nr = apart.argmin(2)
-        gain_nr -= np.take_along_axis(apart, to_nr[:, :, None], 2)[:, :, 0]
-        worth = 1e-10 * square_n.mean()
-        if not (gain_nr > worth).any():
+        size_rk, mean_rkd = _means(points_nd, near_nr, final[going])
+        now_r = total - (size_rk * (mean_rkd**2).sum(2)).sum(1)
+        better = now_r < cost_r[going]
+        share_r = np.where(better, 1.0, share_r / 4)
+        at = np.flatnonzero(better)
+        final[going[at]], cost_r[going[at]], held_nr[:, at] = mean_rkd[at], now_r[at], near_nr[:, at]
+        if len(at):
+            gain_nr[:, at], to_nr[:, at] = _gains(points_nd, near_nr[:, at], size_rk[at], mean_rkd[at])
+        many_r = (gain_nr > 1e-10 * total / len(points_nd)).sum(0)
+        left = (many_r > 0) & (share_r * many_r > 0.25)
+        going, held_nr, gain_nr, to_nr = going[left], held_nr[:, left], gain_nr[:, left], to_nr[:, left]
+        share_r, many_r = share_r[left], many_r[left]
+        if not len(going):
             break
-        for _ in range(max(1, k // 2)):
-            best = gain_nr.argmax(0)
-            moves = np.flatnonzero(gain_nr[best, start] > worth)
-            if not len(moves):
-                break
-            source, target = near_nr[best[moves], moves].copy(), to_nr[best[moves], moves]
-            for cluster in (source, target):
-                touched = (near_nr[:, moves] == cluster) | (to_nr[:, moves] == cluster)
-                gain_nr[:, moves] = np.where(touched, -np.inf, gain_nr[:, moves])
-            near_nr[best[moves], moves] = target
-    return centre_rkd, np.array([_cost(points_nd, near_nr[:, r], centre_rkd[r]) for r in start])
+        last_r = np.maximum(1, (share_r * many_r).astype(int))
+        least_r = np.sort(gain_nr, axis=0)[-last_r, np.arange(len(going))]
+        near_nr = np.where(gain_nr >= least_r, to_nr, held_nr)
+    return final, cost_r
 
 
-def _cost(points_nd: np.ndarray, near_n: np.ndarray, centre_kd: np.ndarray) -> float:
-    return float(((points_nd - centre_kd[near_n]) ** 2).sum())
+def _gains(points_nd: np.ndarray, near_nr: np.ndarray, size_rk: np.ndarray, mean_rkd: np.ndarray):
+    """(n, starts) what moving each point to its best other cluster saves, and which that is."""
+    starts, k, d = mean_rkd.shape
+    square_n = (points_nd**2).sum(1)
+    apart = square_n[:, None] - 2 * points_nd @ mean_rkd.reshape(-1, d).T + (mean_rkd**2).sum(2).ravel()
+    apart = np.maximum(apart, 0).reshape(-1, starts, k)
+    own_nr = np.take_along_axis(apart, near_nr[:, :, None], 2)[:, :, 0]
+    size_nr = size_rk[np.arange(starts), near_nr]
+    saved_nr = own_nr * np.where(size_nr > 1, size_nr / np.maximum(size_nr - 1, 1), 0)
+    apart *= size_rk / (size_rk + 1)
+    np.put_along_axis(apart, near_nr[:, :, None], np.inf, 2)
+    to_nr = apart.argmin(2)
+    return saved_nr - np.take_along_axis(apart, to_nr[:, :, None], 2)[:, :, 0], to_nr
 
 
 def _means(points_nd: np.ndarray, near_nr: np.ndarray, centre_rkd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
