@@ -1,0 +1,148 @@
+"""Imputation of single-cell counts: six goals, a null arm and the controls that any gain has to beat.
+
+After Iwashita, Abbasi, Kise, Dengel and Asim 2026 (arXiv 2603.24626), who compare fifteen methods on thirty data sets
+in six analyses: recovery of values, clustering, differential expression, markers, trajectory, annotation. Their lists
+of methods and data are not published with code; here the methods are those that exval registers, the data those with a
+truth that can be checked. What this adds: controls in every table, a test that each metric prefers the truth, false
+discoveries where no gene differs (Andrews and Hemberg 2018), labels withheld from every method, and intervals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from exval.bench.benchmark import Benchmark, Conclusion, Primary
+from exval.bench.grid import Cell, Limits
+from exval.errors import InputError
+
+PRESETS = ("cpu", "paper")
+FUNCTION = "exval.tasks.imputing.score:run_cell"
+TASKS = {
+    "recovery": Primary("rmse", False, "recovery of expected values"),
+    "molecules": Primary("poisson_deviance", False, "recovery of held-out molecules"),
+    "clustering": Primary("ari", True, "clustering"),
+    "diffexp": Primary("auprc", True, "differential expression"),
+    "markers": Primary("auprc", True, "markers"),
+    "trajectory": Primary("kendall", True, "trajectory"),
+    "annotation": Primary("macro_f1", True, "annotation"),
+    "null": Primary("false_discoveries", False, "false discoveries where no gene differs"),
+}
+NOT_BY_DEFAULT = {"external": "it needs a command", "pretrained": "it needs the folder of a run"}
+SETTINGS = {
+    "cpu": {"genes": 2000, "cells": None, "seeds": 3, "limits": Limits(seconds=120, memory_gb=4, threads=1)},
+    "paper": {"genes": 2000, "cells": 100_000, "seeds": 5, "limits": Limits(seconds=7200, memory_gb=16, threads=2)},
+}
+ABOUT = (
+    "Protocol after Iwashita et al. 2026 (arXiv 2603.24626). Each method fits and imputes the cells of a case once "
+    "and is scored by every analysis that applies; it sees neither labels nor held-out molecules. A seed draws its "
+    "own 90 % of the cells and its own molecules. Expected values: proportion-weighted means of pure profiles (RNA "
+    "mixtures, Tian et al. 2019) and simulations. Held-out molecules: Batson, Royer and Webber 2019. Genes that "
+    "differ: the other protocol, held-out molecules or known means; ties are never broken by row order. Null arm: "
+    "permuted genes, and halves of a type with planted differences, at equal depth (after Andrews and Hemberg 2018). "
+    "The verdict holds each method against the values as read, by paired bootstraps over cells or genes, seeds "
+    "averaged; further, the mean of all cells, zeros, the mean of predicted clusters and, where it is known, the "
+    "truth stand in the tables."
+)
+
+
+def plan(
+    *, preset: str = "cpu", data: str | None = None, methods: Sequence[str] | None = None, seeds: int | None = None
+) -> Benchmark:
+    """Imputation: recovery, clustering, differential expression, markers, trajectory, annotation, false discoveries.
+
+    Parameters
+    ----------
+    preset
+        ``cpu``: cases of at most 1,000 cells and 2,000 genes, 120 s and 4 GB for each method and case. ``paper``: all
+        cells, settings as published, two hours.
+    data
+        Folder with the files of :data:`exval.tasks.imputing.data.DATA`; what is missing is skipped and said.
+    methods
+        Names; by default all that are registered and can be judged.
+    seeds
+        Repeats; by default the preset's (3 or 5).
+
+    Examples
+    --------
+    >>> planned = plan(methods=["nothing", "oracle"], seeds=1)
+    >>> sorted({cell.labels["data"] for cell in planned.cells})
+    ['pancreas', 'simulated-path', 'simulated-types']
+    >>> planned.skipped[0]
+    ('rna-mixtures', 'no folder with data sets was named (--data)')
+    """
+    from exval.tasks.imputing.data import DATA
+
+    if preset not in PRESETS:
+        raise InputError(f"imputation has no preset {preset!r}; there are: {', '.join(PRESETS)}")
+    chosen = SETTINGS[preset]
+    names, skipped = _methods(methods, preset)
+    repeats = seeds or chosen["seeds"]
+    cells: list[Cell] = []
+    for spec in DATA.values():
+        file_hash = None
+        if spec.file:
+            path = None if data is None else Path(data) / spec.file
+            if path is None or not path.is_file():
+                why = "no folder with data sets was named (--data)" if path is None else f"{spec.file} is not in {data}"
+                skipped.append((spec.name, why))
+                continue
+            file_hash = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for arm in spec.arms:
+            for method in names:
+                if method == "oracle" and not _known(spec.name):
+                    continue
+                for seed in range(repeats):
+                    params: dict[str, Any] = {
+                        "method": method, "settings": {}, "preset": preset, "data": spec.name, "file_hash": file_hash,
+                        "arm": arm, "seed": seed, "genes": chosen["genes"], "cells": chosen["cells"],
+                    }  # fmt: skip
+                    labels = {"method": method, "data": spec.name, "split": arm, "seed": seed}
+                    cells.append(Cell(FUNCTION, params, labels, {"data_dir": data}))
+    if "oracle" in names:
+        skipped.append(("oracle where the truth is not known", "it is the truth itself"))
+    config = {"preset": preset, "seeds": repeats, "genes": chosen["genes"], "methods": names}
+    return Benchmark(
+        "imputation", "Imputation of single-cell counts", cells, TASKS, skipped, config, chosen["limits"], _conclude,
+        unranked=("oracle", "zeros", "mean"), reference="nothing", about=ABOUT,
+        preload=("exval.tasks.imputing.data", "exval.methods", "sklearn.cluster", "scipy.stats"),
+    )  # fmt: skip
+
+
+def _methods(asked: Sequence[str] | None, preset: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """Names in the order of the table, controls first, and what is left out and why."""
+    from exval.methods import METHODS
+    from exval.methods.imputation.base import Imputer
+
+    known = {name: cls for name, cls in METHODS.items() if issubclass(cls, Imputer)}
+    if asked is not None:
+        for name in asked:
+            if not issubclass(METHODS[name], Imputer):
+                raise InputError(f"{name} does not impute; those that do: {', '.join(known)}")
+        wanted = list(dict.fromkeys(["nothing", *(METHODS[name].name for name in asked)]))
+    else:
+        wanted = sorted(known, key=lambda name: (known[name].card.category != "control", name))
+    skipped, names = [], []
+    for name in wanted:
+        cls = METHODS[name]
+        if cls.labels == "required":
+            skipped.append((name, "it needs the labels that it would be judged by"))
+        elif asked is None and name in NOT_BY_DEFAULT:
+            skipped.append((name, NOT_BY_DEFAULT[name]))
+        elif asked is None and cls.heavy and preset == "cpu":
+            skipped.append((name, "too slow for the preset cpu; name it with --method, or take --preset paper"))
+        else:
+            names.append(name)
+    return names, skipped
+
+
+def _known(data: str) -> bool:
+    return data.startswith("simulated") or data == "rna-mixtures"
+
+
+def _conclude(results: Any) -> Conclusion:
+    from exval.tasks.imputing.conclude import conclude
+
+    return conclude(results)
