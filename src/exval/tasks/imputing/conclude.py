@@ -56,7 +56,9 @@ def conclude(results: Results, n_boot: int = 300) -> tuple[str, dict[str, pd.Dat
     rows = results.rows[results.rows.status == "ok"]
     gaps = differences(results.predictions, n_boot)
     null = _null(rows)
-    goals = pd.concat([_goal(goal, tasks, results, gaps, null) for goal, tasks in GOALS.items()], ignore_index=True)
+    parts = [_goal(goal, tasks, results, gaps, null) for goal, tasks in GOALS.items()]
+    parts = [part for part in parts if len(part)]
+    goals = pd.concat(parts, ignore_index=True) if parts else _goal("", (), results, gaps, null)
     tables = {"goals": goals, "differences": gaps, "false_discoveries": null, "coverage": _coverage(rows)}
     lines = [_sentence(goal, goals[goals.goal == goal], gaps) for goal in GOALS]
     lines = [*_incomplete(results.config), *(line for line in lines if line), *_null_words(null)]

@@ -1,0 +1,152 @@
+"""The benchmark of imputation: what is planned and skipped, and what it concludes from made-up figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from exval.bench.results import Results, make_rows
+from exval.bench.summary import tables
+from exval.errors import InputError
+from exval.methods import METHODS
+from exval.methods.imputation.base import Imputer
+from exval.recipes.imputation import TASKS, plan
+from exval.tasks.imputing.conclude import ALLOWED, conclude, differences
+from exval.tasks.imputing.data import DATA
+from exval.tasks.imputing.score import HEADLINE, run_cell
+
+
+def test_every_data_set_is_planned_or_skipped_with_a_reason(tmp_path):
+    planned = plan(seeds=1)
+    there = {cell.labels["data"] for cell in planned.cells}
+    skipped = dict(planned.skipped)
+    assert there == {"simulated-types", "simulated-path", "pancreas"}
+    assert there | set(skipped) >= set(DATA) and "--data" in skipped["rna-mixtures"]
+    elsewhere = dict(plan(data=str(tmp_path), seeds=1).skipped)
+    assert "is not in" in elsewhere["rna-mixtures"]
+    name = DATA["rna-mixtures"].file
+    (tmp_path / name).write_bytes(b"anything")
+    with_file = plan(data=str(tmp_path), seeds=2, methods=["mean"])
+    cells = [cell for cell in with_file.cells if cell.labels["data"] == "rna-mixtures"]
+    assert {cell.params["seed"] for cell in cells} == {0, 1} and len({cell.params["file_hash"] for cell in cells}) == 1
+    assert all("data_dir" not in cell.params for cell in cells)  # the place of a file is not part of the result
+    (tmp_path / name).write_bytes(b"something else")
+    others = [cell for cell in plan(data=str(tmp_path), seeds=2, methods=["mean"]).cells
+              if cell.labels["data"] == "rna-mixtures"]  # fmt: skip
+    assert not {cell.key for cell in cells} & {cell.key for cell in others}
+
+
+def test_every_method_is_planned_or_skipped_with_a_reason():
+    planned = plan(seeds=1)
+    imputers = {name for name, cls in METHODS.items() if issubclass(cls, Imputer)}
+    there, skipped = {cell.labels["method"] for cell in planned.cells}, dict(planned.skipped)
+    assert there | (set(skipped) - set(DATA)) >= imputers
+    assert {"nothing", "zeros", "mean", "cluster-mean", "oracle"} <= there
+    assert not [name for name in there if METHODS[name].labels == "required" or METHODS[name].heavy]
+    assert {cell.labels["data"] for cell in planned.cells if cell.labels["method"] == "oracle"} <= {
+        "simulated-types", "simulated-path", "rna-mixtures",
+    }  # fmt: skip
+    heavy = [name for name in imputers if METHODS[name].heavy and METHODS[name].labels != "required"]
+    for name in heavy[:1]:
+        assert name in {cell.labels["method"] for cell in plan(seeds=1, methods=[name]).cells}
+
+
+def test_the_reference_is_always_in_and_faults_have_one_line():
+    names = {cell.labels["method"] for cell in plan(methods=["mean"], seeds=1).cells}
+    assert names == {"nothing", "mean"}
+    with pytest.raises(InputError, match="does not impute"):
+        plan(methods=["logreg"])
+    with pytest.raises(InputError, match="no method is called 'majic'"):
+        plan(methods=["majic"])
+    with pytest.raises(InputError, match="no preset 'big'"):
+        plan(preset="big")
+
+
+def test_a_run_is_small_enough_for_an_evening():
+    """What the preset plans, at most: methods in their own time, each at its limit would be a week."""
+    planned = plan()
+    per_method = pd.Series([cell.labels["method"] for cell in planned.cells]).value_counts()
+    assert planned.limits.seconds <= 120 and planned.limits.memory_gb <= 4 and per_method.max() <= 50
+
+
+def test_a_planned_cell_runs():
+    cell = next(c for c in plan(methods=["mean"], seeds=1).cells if c.labels["split"] == "thinned 0.9")
+    found = run_cell({**cell.params, **cell.local, "genes": 80, "cells": 120})
+    rows = make_rows(found["rows"])
+    assert {"recovery", "molecules"} <= set(rows.task) <= set(TASKS) | {"coverage"}
+    assert set(zip(found["units"].task, found["units"].metric)) <= set(HEADLINE.items())
+    assert {task: figure.metric for task, figure in TASKS.items()} == HEADLINE
+
+
+def made_up(gains: dict[str, dict[str, float]], false: dict[str, float], seeds=2, data=("x", "y", "z")):
+    """Results in which a method is better than nothing by a known step in each task."""
+    rows, units = [], []
+    for method, by_task in gains.items():
+        for task, gain in by_task.items():
+            metric, higher = HEADLINE[task], TASKS[task].higher_is_better
+            for name in data:
+                for seed in range(seeds):
+                    rng = np.random.default_rng([seed, len(name), len(task)])
+                    base = 0.5 + 0.1 * rng.normal(size=60) + (gain if higher else -gain)
+                    base = base + 0.01 * np.random.default_rng([seed, len(method)]).normal(size=60)
+                    part = pd.DataFrame({"unit": range(60), "value": base, "weight": 1.0})
+                    value = base.mean()
+                    if metric == "rmse":
+                        part["value"], value = base**2, np.sqrt((base**2).mean())
+                    common = {"method": method, "task": task, "data": name, "split": "as measured", "seed": seed,
+                              "metric": metric, "slice": "all"}  # fmt: skip
+                    rows.append({**common, "value": value, "seconds": 1.0})
+                    units.append(part.assign(**common))
+        for name in data:
+            rows.append({"method": method, "task": "null", "data": name, "split": "null: permuted", "seed": 0,
+                         "metric": "false_discoveries", "value": false.get(method, 0.0)})  # fmt: skip
+    frame = make_rows(rows)
+    found = Results(frame, pd.concat(units, ignore_index=True), {"cells": {"planned": 9, "not run": 0}})
+    found.extras = tables(frame, TASKS, unranked=("oracle", "zeros", "mean"), reference="nothing")
+    return found
+
+
+def test_the_conclusion_follows_the_figures():
+    found = made_up(
+        {
+            "nothing": {"recovery": 0.0, "diffexp": 0.0},
+            "good": {"recovery": 0.2, "diffexp": 0.0},
+            "bold": {"recovery": 0.1, "diffexp": 0.2},
+            "bad": {"recovery": -0.2, "diffexp": -0.2},
+            "mean": {"recovery": 0.3, "diffexp": -0.4},
+        },
+        {"bold": 0.6, "bad": 0.01},
+    )
+    said, more = conclude(found, n_boot=200)
+    goals = more["goals"].set_index(["goal", "method"])
+    assert goals.answer["plot and recovery", "good"] == "use" and goals.better["plot and recovery", "good"] == 3
+    assert goals.answer["differential expression", "bold"] == "not for tests: false discoveries"
+    assert goals.answer["differential expression", "bad"] == "worse than nothing"
+    assert goals.answer["differential expression", "good"] == "no clear gain"
+    assert goals.answer["plot and recovery", "mean"] == "control"
+    assert "Plot and recovery: good, better than nothing in 3 of 3 cases" in said
+    assert "Differential expression: use the values as they are" in said and "bold would gain" in said
+    assert "bold (60 %)" in said and "bad, good" in said.replace("good, bad", "bad, good")
+    gaps = more["differences"]
+    row = gaps[(gaps.method == "good") & (gaps.task == "recovery") & (gaps.data == "x")].iloc[0]
+    assert row.verdict == "better" and 0.15 < row.value < 0.25 and row.lo < row.value < row.hi and row.n_seeds == 2
+    lost = gaps[(gaps.method == "bad") & (gaps.task == "diffexp")]
+    assert set(lost.verdict) == {"worse"} and (lost.value < 0).all()
+    assert 0.05 < ALLOWED < 0.1
+
+
+def test_seeds_narrow_no_interval():
+    few, many = (made_up({"nothing": {"diffexp": 0.0}, "a": {"diffexp": 0.0}}, {}, seeds=n) for n in (1, 6))
+    widths = [(gaps.hi - gaps.lo).mean() for gaps in (differences(r.predictions, 200) for r in (few, many))]
+    assert widths[1] > 0.7 * widths[0]
+
+
+def test_nothing_to_say_is_said():
+    empty = Results(
+        make_rows([{"method": "a", "metric": "rmse", "status": "failed", "value": np.nan}]), pd.DataFrame(), {}
+    )
+    assert conclude(empty)[0] == "No cell gave a figure."
+    alone = made_up({"nothing": {"recovery": 0.0}}, {})
+    said, more = conclude(alone, n_boot=50)
+    assert "No method made up differences" in said and "differences" not in more
