@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from exval.bench.grid import Cell, Limits
 from exval.bench.pool import Worker
-from exval.bench.watch import below
+from exval.bench.watch import below, memory_mb
 
 PRELOAD = ["numpy", "pandas", "pyarrow.parquet", "benchcells"]
 
@@ -179,3 +181,32 @@ def test_closing_ends_what_runs(tmp_path):
     assert time.monotonic() - started < 5
     assert not alive(pid) and not room.exists() and pid not in below(os.getpid())
     assert not alive(int((tmp_path / "pid").read_text() or 0) or 2**22 + 1)
+
+
+@pytest.mark.parametrize("module, source", [
+    ("starts_a_thread", "import threading as t, time; t.Thread(target=time.sleep, args=(999,), daemon=True).start()"),
+    ("kills_its_process", "import os; os._exit(7)"),
+], ids=["a thread", "a death"])  # fmt: skip
+def test_where_forking_is_not_safe_every_cell_gets_a_new_python(tmp_path, monkeypatch, module, source):
+    (tmp_path / f"{module}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    runner = Worker(Limits(seconds=60), ["benchcells", module])
+    found = runner.run(cell("nap", sleep=0))
+    assert runner.start == "fresh"
+    assert found.status == ("ok" if module == "starts_a_thread" else "crashed")
+    runner.close()
+    runner.tidy()
+
+
+def test_without_proc_ps_is_asked(monkeypatch):
+    child = subprocess.Popen([sys.executable, "-c", "x = bytearray(60_000_000); input()"], stdin=subprocess.PIPE)
+    try:
+        while memory_mb([child.pid]) < 60:
+            time.sleep(0.01)
+        seen, family = memory_mb([child.pid]), below(os.getpid())
+        monkeypatch.setattr("exval.bench.watch.LINUX", False)
+        assert child.pid in family and below(os.getpid()) == sorted(family)
+        assert seen < memory_mb([child.pid]) < seen + 60
+    finally:
+        child.kill()
+        child.communicate()

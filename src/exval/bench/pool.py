@@ -136,8 +136,8 @@ class Worker:
                 hello = {"sys_path": sys.path, "preload": self.preload, "start": start}
                 process.stdin.write(json.dumps(hello) + "\n")
                 process.stdin.flush()
-                if json.loads(process.stdout.readline() or "null"):
-                    self.start = start
+                if said := json.loads(process.stdout.readline() or "null"):
+                    self.start = said["start"]
                     return process
             self._end()
             if not self.closed:

@@ -33,9 +33,11 @@ def adopt_orphans() -> None:
 
 
 def _from_ps() -> list[tuple[int, int, float]]:
-    """(pid, parent, resident MB) of every process."""
-    out = subprocess.run(["ps", "-axo", "pid=,ppid=,rss="], capture_output=True, text=True, check=False).stdout
-    return [(int(a), int(b), int(c) * 1.024e-3) for a, b, c in (line.split() for line in out.splitlines())]
+    """(pid, parent, resident MB) of every process but the ``ps`` that tells."""
+    with subprocess.Popen(["ps", "-axo", "pid=,ppid=,rss="], stdout=subprocess.PIPE, text=True) as ps:
+        lines = ps.communicate()[0].splitlines()
+    found = ((int(a), int(b), int(c) * 1.024e-3) for a, b, c in map(str.split, lines))
+    return [one for one in found if one[0] != ps.pid]
 
 
 def below(pid: int) -> list[int]:
@@ -58,9 +60,9 @@ def below(pid: int) -> list[int]:
                         open_ += (new := [int(word) for word in (task / "children").read_text().split()])
                         found += new
         return found
-    family = {pid}
+    family, every = {pid}, _from_ps()
     while True:
-        more = {child for child, parent, _ in _from_ps() if parent in family} - family
+        more = {child for child, parent, _ in every if parent in family} - family
         if not more:
             return sorted(family - {pid})
         family |= more
