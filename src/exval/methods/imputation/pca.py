@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from exval.methods.components import EXACT_UP_TO
 
-DOUBLE_UP_TO = 2e10  # multiplications; below this, double precision costs less than a second
+DOUBLE_UP_TO = 5e9  # multiplications; below this, double precision costs a fraction of a second
 BLOCK_BYTES = 32 << 20
 SPARSE_BELOW = 0.02  # at this share of non-zeros, sparse and dense products of rows take about the same time
 
@@ -20,7 +20,8 @@ def leading_components(
     """Scores, axes and singular values of the best rank-``k`` approximation of a sparse matrix.
 
     Up to 4,000 genes or cells the result is exact: the Gram matrix of the smaller side, summed in double precision
-    over dense blocks that are multiplied in single precision (double for small problems), and its eigenvectors. Above,
+    over dense blocks that are multiplied in single precision (double for small problems), and its eigenvectors (in
+    double precision too, unless the columns are centred: without the mean, the values span fewer magnitudes). Above,
     a block Krylov iteration (Musco and Musco 2015, algorithm 2) whose products are sparse.
 
     Parameters
@@ -59,17 +60,18 @@ def leading_components(
         return _iterated(x_ng, mean_g, k, seed)
     kind = np.float64 if float(n) * g * min(n, g) <= DOUBLE_UP_TO else np.float32
     if g <= n:
-        values, axes = _eigen(_gram(x_ng, kind) - n * np.outer(mean_g, mean_g), k)
+        cross = _gram(x_ng, kind) - n * np.outer(mean_g, mean_g)
+        values, axes = _eigen(cross.astype(kind) if center else cross, k)
         axes = _signed(axes)
         scores = times(x_ng, axes, kind) - mean_g @ axes
     else:
         across_n = np.asarray(x_ng @ mean_g)
         cross = _gram(x_ng.T.tocsr(), kind) - across_n[:, None] - across_n[None, :] + mean_g @ mean_g
-        values, left = _eigen(cross, k)
+        values, left = _eigen(cross.astype(kind) if center else cross, k)
         axes = np.asarray(x_ng.T @ left) - np.outer(mean_g, left.sum(0))
         axes = _signed(axes / np.maximum(np.sqrt((axes**2).sum(0)), 1e-300))
         scores = times(x_ng, axes, kind) - mean_g @ axes
-    return scores.astype(np.float32), axes.astype(np.float32), np.sqrt(np.maximum(values, 0))
+    return scores.astype(np.float32), axes.astype(np.float32), np.sqrt(np.maximum(values, 0), dtype=np.float64)
 
 
 def times(x_ng: sp.csr_matrix, right_gk: np.ndarray, kind: type = np.float32) -> np.ndarray:
