@@ -64,9 +64,11 @@ def test_the_verbs():
         "embed",
         "evaluate",
         "finetune",
+        "impute",
         "methods",
         "pretrain",
         "recipes",
+        "recommend",
         "report",
     ]
 
