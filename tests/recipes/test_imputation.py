@@ -136,6 +136,26 @@ def test_the_conclusion_follows_the_figures():
     assert 0.05 < ALLOWED < 0.1
 
 
+def test_a_mean_that_does_better_is_said():
+    said, _ = conclude(made_up({"nothing": {"recovery": 0.0}, "good": {"recovery": 0.1}, "mean": {"recovery": 0.2},
+                                "cluster-mean": {"recovery": 0.3}}, {}), n_boot=50)  # fmt: skip
+    assert "Plot and recovery: good" in said and "the mean of predicted clusters ranks no worse" in said
+    assert "the mean of all cells does better than it in 3 of 3" in said
+
+
+def test_the_page_answers_which_method_for_which_goal(tmp_path):
+    from exval.report import write_report
+
+    found = made_up({"nothing": {"recovery": 0.0}, "good": {"recovery": 0.2}, "bad": {"recovery": -0.2}}, {"bad": 0.4})
+    found.verdict, more = conclude(found, n_boot=50)
+    found.extras |= more
+    found.config |= {"task": "bench", "name": "imputation", "title": "Imputation", "bench": {"reference": "nothing"}}
+    found.save(tmp_path)
+    write_report(tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Which method for which goal" in page and "3 better, 0 worse of 3" in page and "40" in page
+
+
 def test_seeds_narrow_no_interval():
     few, many = (made_up({"nothing": {"diffexp": 0.0}, "a": {"diffexp": 0.0}}, {}, seeds=n) for n in (1, 6))
     widths = [(gaps.hi - gaps.lo).mean() for gaps in (differences(r.predictions, 200) for r in (few, many))]

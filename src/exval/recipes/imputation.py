@@ -56,7 +56,7 @@ def plan(
     Parameters
     ----------
     preset
-        ``cpu``: cases of at most 1,000 cells and 2,000 genes, 120 s and 4 GB for each method and case. ``paper``: all
+        ``cpu``: cases of at most 2,000 cells and 2,000 genes, 120 s and 4 GB for each method and case. ``paper``: all
         cells, settings as published, two hours.
     data
         Folder with the files of :data:`exval.tasks.imputing.data.DATA`; what is missing is skipped and said.

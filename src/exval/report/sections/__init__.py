@@ -16,7 +16,9 @@ def sections(folder: Folder) -> list[Section]:
         cost,
         failures,
         frontier,
+        further,
         genes,
+        goals,
         imputed,
         leaderboard,
         map2d,
@@ -38,7 +40,7 @@ def sections(folder: Folder) -> list[Section]:
         training, recovery, genes, splits, cost, paragraph,
     )  # fmt: skip
     if folder.kind == "bench":
-        order = (leaderboard, ranks, frontier, failures, paragraph)
+        order = (goals, leaderboard, ranks, frontier, failures, paragraph)
     found = []
     for module in order:
         try:

@@ -77,7 +77,7 @@ class DataSpec:
     file: str = ""
     protocol: str = ""
     source: str = ""
-    cells: int = 1000
+    cells: int = 2000
 
 
 LINES = ("H2228", "H1975", "HCC827")

@@ -1,0 +1,44 @@
+"""Which method for which goal: how often each is better than leaving the values as they are."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from exval.report import numbers
+from exval.report.benchmark import in_order
+from exval.report.folder import Folder
+from exval.report.html import Html, name, table, tag
+from exval.report.section import Section
+
+
+def section(folder: Folder) -> Section | None:
+    """One row for each method, one column for each goal."""
+    found = folder.table("goals", "goal", "method", "cases", "better", "worse", "false_discoveries", "answer")
+    if found is None:
+        return None
+    goals = list(dict.fromkeys(found.goal))
+    false = found.groupby("method").false_discoveries.max()
+    body = []
+    for method in [one for one in in_order(folder) if one in set(found.method)]:
+        part = found[found.method == method].set_index("goal")
+        cells = [_cell(part.loc[goal]) if goal in part.index else tag("td", numbers.DASH) for goal in goals]
+        share = float(false.get(method, float("nan")))
+        lost = "lost" if share > 0.08 else None
+        body.append([tag("td", name(method, 26), cls="method"), *cells,
+                     tag("td", numbers.share(share) if numbers.known(share) else numbers.DASH, cls=lost)])  # fmt: skip
+    text = (
+        "In how many cases (data set and arm) a method is clearly better, and clearly worse, than the values as read: "
+        "paired 95 % intervals over cells or genes, outside a margin. False discoveries: the largest share, over the "
+        "cases of the null arm, of genes called different where none is; above 8 % values are not to be tested."
+    )
+    head = ["method", *goals, tag("th", "false discoveries", cls="num")]
+    return Section.of("goals", "Which method for which goal", table(head, body, text=1 + len(goals), cls="full"),
+                      tag("p", text, cls="note"))  # fmt: skip
+
+
+def _cell(row: pd.Series) -> Html:
+    if row.answer == "reference":
+        return tag("td", "reference")
+    said = tag("b", "use") if row.answer == "use" else row.answer.partition(":")[0]
+    counts = f"{int(row.better)} better, {int(row.worse)} worse of {int(row.cases)}"
+    return tag("td", said, Html("<br>"), tag("small", counts))
