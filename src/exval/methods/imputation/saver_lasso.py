@@ -80,7 +80,8 @@ class PoissonLasso:
 
     def _objective(self, eta_n: np.ndarray, mu_n: np.ndarray) -> float:
         loss_n = mu_n - self.y_n * eta_n
-        return float(loss_n.mean() if self.weight_n is None else np.dot(loss_n, self.weight_n) / len(loss_n))
+        total = np.add.reduce(loss_n) if self.weight_n is None else np.dot(loss_n, self.weight_n)
+        return float(total) / len(loss_n)
 
     def solve(self, rows: Rows, lam: float, own: int = -1, rounds: int = 20, tolerance: float = 1e-3) -> None:
         """Steps at one penalty until no predictor outside the working set exceeds it (for a single gene)."""
@@ -123,7 +124,7 @@ class PoissonLasso:
         model, stuck = None, 0
         for turn in range(25):
             gradient_a = (rows_an @ self.left_n).astype(np.float64) / n
-            gradient_0 = float(self.left_n.mean())
+            gradient_0 = float(np.add.reduce(self.left_n)) / n
             active_a = beta_a != 0
             miss = np.where(active_a, np.abs(gradient_a + lam * np.sign(beta_a)), np.abs(gradient_a) - lam)
             if max(miss.max(), abs(gradient_0)) <= tolerance * lam:
@@ -163,7 +164,7 @@ class PoissonLasso:
         scaled_an = rows.scaled(rows_an, np.sqrt(weight_n))
         second_aa = (scaled_an @ scaled_an.T).astype(np.float64) / n
         with_0 = (rows_an @ weight_n).astype(np.float64) / n
-        of_0 = float(weight_n.mean())
+        of_0 = float(np.add.reduce(weight_n)) / n
         second_aa -= np.outer(with_0, with_0) / of_0
         second_aa.ravel()[:: len(second_aa) + 1] *= 1 + 1e-5
         second_aa.ravel()[:: len(second_aa) + 1] += 1e-7 * of_0
