@@ -45,6 +45,7 @@ def page(folder: Path, n_data: int, methods: list[str], failing: tuple[str, ...]
             "machine": {"processor": "A processor", "cores": 2}, "command": "exval bench mine -o out"}  # fmt: skip
     found = Results(made, pd.DataFrame({"sample": ["a"], "value": [1.0]}), full | config, extras=extras)
     found.verdict, _ = summary.conclude(found)
+    found.extras["false_discoveries"] = pd.DataFrame({"share": [0.25, np.nan], "method": ["a", ODD], "n": [1234, 5]})
     found.save(folder)
     return write_report(folder).read_text()
 
@@ -97,8 +98,8 @@ def test_the_verdict_comes_first_and_names_what_is_missing(many):
 
 def test_sections_come_in_order(many):
     titles = re.findall(r"<h2>(.*?)</h2>", many)
-    assert titles == ["Methods by tasks", "Ranks", "Quality and cost", "What failed, and what was left out",
-                      "Methods, for a paper"]  # fmt: skip
+    assert titles == ["Methods by tasks", "Ranks", "Quality and cost", "Further tables",
+                      "What failed, and what was left out", "Methods, for a paper"]  # fmt: skip
 
 
 def test_every_method_stands_in_the_leaderboard_by_rank(many):
@@ -121,6 +122,10 @@ def test_tests_are_told_in_words(many):
     assert "critical difference 12.86" in shown and "Every method against nothing" in shown
     assert "Demšar 2006" in shown and "Counts were thinned." in shown and "limited to 9.0 s, 4 GB, 1 thread" in shown
     assert "needs raw counts" in shown
+
+
+def test_tables_of_the_benchmark_itself_are_shown(many):
+    assert "false discoveries method share n a 0.250 1,234 " in Shown(many).text
 
 
 def test_nothing_is_loaded_from_elsewhere_and_the_page_is_small(many):

@@ -259,7 +259,7 @@ def rank_cost(
     ax.set_xlim(low / wide / 1.2, high * wide * 1.6)
     span = max(table.mean_rank.max() - table.mean_rank.min(), 1.0)
     ax.set_ylim(table.mean_rank.max() + 0.08 * span, table.mean_rank.min() - 0.08 * span)
-    _canvas.dress(ax, grid="both", xlabel="CPU-seconds of a cell, median", ylabel="mean rank, 1 is best")
+    _canvas.dress(ax, grid="both", xlabel="CPU-seconds, median", ylabel="mean rank, 1 is best")
     ax.minorticks_off()
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     ticks = [10.0**p * part for p in powers for part in ((1,) if high / low > 30 else (1, 3))]

@@ -40,7 +40,7 @@ def sections(folder: Folder) -> list[Section]:
         training, recovery, genes, splits, cost, paragraph,
     )  # fmt: skip
     if folder.kind == "bench":
-        order = (goals, leaderboard, ranks, frontier, failures, paragraph)
+        order = (goals, leaderboard, ranks, frontier, further, failures, paragraph)
     found = []
     for module in order:
         try:

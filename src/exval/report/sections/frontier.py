@@ -27,10 +27,9 @@ def section(folder: Folder) -> Section | None:
     rows = [[name(method), numbers.seconds(cost.seconds[method]), numbers.megabytes(cost.peak_mb[method])]
             for method in in_order(folder) if method in cost.index]  # fmt: skip
     machine = folder.config.get("machine", {})
-    where = f" on {machine['processor']}" if machine.get("processor") else ""
-    note = (
-        f"CPU time of a cell that gave a result, all its threads and processes{where}: median; memory: the most of any."
-    )
+    where = f", on {machine['processor']}" if machine.get("processor") else ""
+    note = f"CPU time, the median of the cells that gave a result, and memory, the most of any{where}: of the method "
+    note += "where the benchmark measured it alone, else of the whole cell."
     shown = table(["method", "CPU time", "memory"], rows)
     parts.append(details("In numbers", shown) if parts else shown)
     return Section.of("frontier", "Quality and cost", parts, tag("p", note, cls="note"))

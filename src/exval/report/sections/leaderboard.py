@@ -28,7 +28,7 @@ def section(folder: Folder) -> Section | None:
     note = "Means over the data sets on which a method gave a value; in brackets: 95 % bootstrap over data sets. " \
         if board.lo.notna().any() else "Means over the data sets on which a method gave a value; fewer than six data " \
         "sets have no interval. "  # fmt: skip
-    note += "Bold: the best mean of a task among methods that never failed. "
+    note += "Bold: the best mean of a task among the ranked methods that never failed. "
     note += (
         "Means of a method that failed somewhere are pale: they leave out the data sets on which it did; ranks do not."
     )
@@ -45,7 +45,7 @@ def _head(folder: Folder, task: str) -> Html:
     better = primary(folder, task).get("higher_is_better")
     arrow = " ↑" if better else " ↓" if better is not None else ""
     metric = metric_title(str(primary(folder, task).get("metric", "")))
-    return tag("th", shorten(task_title(folder, task), 26), Html("<br>"), tag("small", shorten(metric, 18) + arrow),
+    return tag("th", shorten(task_title(folder, task), 48), Html("<br>"), tag("small", shorten(metric, 36) + arrow),
                cls="num")  # fmt: skip
 
 
