@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from exval.methods.imputation import neighbours
 from exval.methods.imputation.neighbours import nearest
@@ -12,7 +13,7 @@ from exval.methods.imputation.neighbours import nearest
 def written_out(points: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Itself first, then by distance, ties by index: a full stable sort of every row."""
     points = points.astype(np.float64)
-    apart = np.sqrt(((points[:, None] - points[None]) ** 2).sum(2))
+    apart = cdist(points, points)
     np.fill_diagonal(apart, -1)
     index = np.argsort(apart, axis=1, kind="stable")[:, :k]
     return index, np.maximum(np.take_along_axis(apart, index, 1), 0)
@@ -78,6 +79,8 @@ def test_copies_come_in_order_of_index(k, big, request):
 def test_equal_points_a_lattice_and_points_without_coordinates():
     index, distance = nearest(np.full((6, 4), 3.7), 4)
     assert index.tolist() == [[i, *[j for j in range(6) if j != i][:3]] for i in range(6)] and not distance.any()
+    two = np.repeat(clusters(2, 3, 2, 5.0), 6, axis=0)
+    np.testing.assert_array_equal(nearest(two, 9)[0], written_out(two, 9)[0])
     line = np.array([[-2.0], [-1.0], [0.0], [1.0], [2.0]])
     assert nearest(line, 5)[0].tolist() == written_out(line, 5)[0].tolist()
     assert nearest(np.zeros((3, 0)), 2)[0].tolist() == [[0, 1], [1, 0], [2, 0]]

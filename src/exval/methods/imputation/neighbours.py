@@ -105,9 +105,10 @@ def _with_copies(
     count_m = np.bincount(kind_n)
     start_m = np.cumsum(count_m) - count_m
     index, distance = np.empty((len(kind_n), k), dtype=np.int64), np.empty((len(kind_n), k))
-    single = (count_m[index_mk] == 1).all(1) & (index_mk.shape[1] == k)
-    index[member[start_m[single]]] = member[start_m[index_mk[single]]]
-    distance[member[start_m[single]]] = distance_mk[single]
+    single = (count_m[index_mk] == 1).all(1)
+    if single.any():  # then there are at least k different points
+        index[member[start_m[single]]] = member[start_m[index_mk[single]]]
+        distance[member[start_m[single]]] = distance_mk[single]
     for this in np.flatnonzero(~single):
         near, size = index_mk[this], count_m[index_mk[this]]
         inside = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
