@@ -222,10 +222,16 @@ class Imputer(Method):
         file_genes = np.asarray(adata.var_names, dtype=object)
         order = np.argsort(file_genes.astype(str), kind="stable")
         counts = sp.csr_matrix(adata.layers["counts"]) if "counts" in adata.layers else None
-        seen = x_ng.copy() if counts is None else counts.copy()
-        seen.eliminate_zeros()
+        seen = x_ng if counts is None else counts
+        if (seen.data == 0).any():
+            seen = seen.copy()
+            seen.eliminate_zeros()
         self._rows = np.flatnonzero(np.diff(seen.indptr) > 0)
-        columns = order[np.bincount(seen.indices, minlength=x_ng.shape[1])[order] > 0]
+        found = np.zeros(x_ng.shape[1], dtype=bool)
+        for start in range(0, seen.nnz, 1 << 22):  # an index of another width is copied: not all at once
+            found[seen.indices[start : start + (1 << 22)]] = True
+        columns = order[found[order]]
+        del seen
         self._all_names = np.asarray(adata.obs_names, dtype=object)
         self._file_genes, self._file_index = file_genes, pd.Index(file_genes)
         self._gene_index = pd.Index(file_genes[columns])
@@ -234,7 +240,7 @@ class Imputer(Method):
             raise InputError(f"{self.title} needs at least {self.min_cells} cells; {len(self._rows)} {what} any value")
         total = np.full(len(self._rows), np.nan)
         if counts is not None:
-            total = np.asarray(counts[self._rows].sum(1), dtype=np.float64).ravel()
+            total = np.asarray(counts.sum(1), dtype=np.float64).ravel()[self._rows]
             if "exval_total" in adata.obs and np.isfinite(adata.obs["exval_total"]).all():
                 total = adata.obs["exval_total"].to_numpy(np.float64)[self._rows]
         labels = None
