@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from exval.bench.grid import Cell, Limits
 from exval.bench.pool import Worker
 from exval.bench.watch import below, memory_mb
+from exval.errors import OutputError
 
 PRELOAD = ["numpy", "pandas", "pyarrow.parquet", "benchcells"]
 
@@ -163,6 +165,30 @@ def test_a_worker_that_dies_is_started_again(tmp_path):
     os.kill(runner._process.pid, signal.SIGKILL)
     thread.join()
     assert found[0].status == "ok" and calls.read_text() == "m-1\n" * 2
+    runner.close()
+    runner.tidy()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_files_that_vanish_are_no_result_of_the_cell(tmp_path, times):
+    runner = Worker(Limits(seconds=60), ["pandas", "benchcells"])
+    assert runner.run(cell("nap", sleep=0)).status == "ok"
+    calls, found = tmp_path / "calls", []
+
+    def run():
+        try:
+            found.append(runner.run(cell("cell", method="m", i=1, sleep=2, calls=str(calls))).status)
+        except OutputError as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    for n in range(1, times + 1):
+        while not calls.exists() or len(calls.read_text().split()) < n:
+            time.sleep(0.01)
+        shutil.rmtree(runner._room)
+    thread.join()
+    assert found == ["ok"] if times == 1 else "name another place with TMPDIR" in found[0]
     runner.close()
     runner.tidy()
 

@@ -20,6 +20,7 @@ from typing import Any
 from exval.bench.grid import Cell, Limits
 from exval.bench.outcome import Outcome
 from exval.bench.watch import machine_memory_gb
+from exval.errors import OutputError
 
 ALWAYS = ("numpy", "pandas", "pyarrow.parquet", "exval.bench.outcome", "exval.bench.results")
 THREADS = (
@@ -83,17 +84,26 @@ class Worker:
         self.closed = False
 
     def run(self, cell: Cell) -> Outcome:
-        """What became of a cell, whatever it did."""
+        """What became of a cell, whatever it did.
+
+        Raises
+        ------
+        OutputError
+            If something else deletes the temporary files of running cells: that is no result of a cell.
+        """
         began = time.monotonic()
-        for _ in range(2):  # a worker that dies may be nobody's fault, once
+        whole, code = True, None
+        for _ in range(2):  # a worker that dies, and files that vanish, may be nobody's fault, once
             process = self._ready()
             if process is None:
                 return Outcome("crashed", "its worker could not be started", wall=time.monotonic() - began)
+            self._room.mkdir(exist_ok=True)
             folder = Path(tempfile.mkdtemp(dir=self._room))
             try:
                 self._ask(process, cell, folder)
                 line = process.stdout.readline()
-                if line:
+                whole = (folder / "request.json").is_file()
+                if line and whole:
                     return _read(json.loads(line), folder)
             except (ValueError, OSError):
                 pass  # it has died
@@ -103,6 +113,10 @@ class Worker:
             if self.closed:
                 break
             self.tidy()
+        if not whole and not self.closed:
+            raise OutputError(
+                f"something deletes the files of running cells in {self._room.parent}: name another place with TMPDIR"
+            )
         return Outcome("crashed", f"its worker ended twice (exit code {code})", wall=time.monotonic() - began)
 
     def close(self) -> None:
@@ -146,6 +160,7 @@ class Worker:
 
     def _launch(self) -> subprocess.Popen:
         self._room = self._room or Path(tempfile.mkdtemp(prefix="exval-bench-"))
+        self._room.mkdir(exist_ok=True)
         threads = dict.fromkeys(THREADS, str(self.limits.threads))
         quiet = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4", "MPLBACKEND": "Agg"}
         same = {"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
