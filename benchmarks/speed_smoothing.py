@@ -4,6 +4,9 @@
     python benchmarks/speed_smoothing.py --cells 20000 --magic-python ENV/bin/python --knn-script knn_smooth.py
     python benchmarks/speed_smoothing.py --cells 100000 --depth 300 --no-peers  # a tenth of the entries is not zero
 
+magic-impute 3.0.0 asks for a pandas that current numpy cannot load; in its environment, afterwards:
+``pip install --no-deps pandas==2.3.3``.
+
 Every contestant runs in a process of its own, on the same counts: from the sparse matrix in memory to the dense values
 of all genes. Loading and imports are not timed; ``peak_mb`` is that of the whole process, ``before_mb`` what it held
 before. The peers are those whose place is given: magic-impute (``--magic-python``, an interpreter that imports it, on
@@ -187,6 +190,7 @@ if __name__ == "__main__":
     found = main(args)
     print(json.dumps(found, indent=1))
     known = json.loads(OUT.read_text()) if OUT.exists() else {}
-    known[f"{found['cells']} x {found['genes']}, {100 * found['density']:.0f} % non-zero"] = found
+    key = f"{found['cells']} x {found['genes']}, {100 * found['density']:.0f} % non-zero"
+    known[key] = {**known.get(key, {}), **found}
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(known, indent=1) + "\n")
