@@ -13,6 +13,8 @@ from exval.errors import GeneError, InputError
 if TYPE_CHECKING:
     from anndata import AnnData
 
+PART = 1 << 22  # stored values looked at together
+
 
 def sorted_genes(adata: AnnData) -> tuple[sp.csr_matrix, np.ndarray]:
     """X as CSR with its columns in alphabetical order, so that no method can depend on the order in the file."""
@@ -34,11 +36,16 @@ def moments(x_ng: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     ([1.0, 1.0], [2.0, 0.0])
     """
     n, g = x_ng.shape
-    data = x_ng.data.astype(np.float64)
-    mean_g = np.bincount(x_ng.indices, weights=data, minlength=g) / n
-    deviation = data - mean_g[x_ng.indices]
-    stored_g = np.bincount(x_ng.indices, minlength=g)
-    square_g = np.bincount(x_ng.indices, weights=deviation**2, minlength=g) + (n - stored_g) * mean_g**2
+    mean_g, square_g, stored_g = np.zeros(g), np.zeros(g), np.zeros(g, dtype=np.int64)
+    parts = [slice(start, min(start + PART, x_ng.nnz)) for start in range(0, x_ng.nnz, PART)]
+    for part in parts:
+        mean_g += np.bincount(x_ng.indices[part], weights=x_ng.data[part], minlength=g)
+        stored_g += np.bincount(x_ng.indices[part], minlength=g)
+    mean_g /= n
+    for part in parts:
+        deviation = x_ng.data[part].astype(np.float64) - mean_g[x_ng.indices[part]]
+        square_g += np.bincount(x_ng.indices[part], weights=deviation**2, minlength=g)
+    square_g += (n - stored_g) * mean_g**2
     return mean_g, square_g / max(n - 1, 1)
 
 
