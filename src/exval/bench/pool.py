@@ -214,6 +214,8 @@ def run(
 ) -> Iterator[tuple[Cell, Outcome]]:
     """Run cells in their order on ``workers`` processes and yield them as they finish.
 
+    A worker begins its next cell when the one that it has finished was taken and the next one is asked for.
+
     Parameters
     ----------
     cells, limits
@@ -241,11 +243,13 @@ def run(
                 except IndexError:
                     return
                 begun(cell)
-                outcome = worker.run(cell)
+                outcome, kept = worker.run(cell), threading.Event()
                 if not worker.closed:
-                    done.put((cell, outcome))
+                    done.put((cell, outcome, kept))
+                while not (kept.wait(LOOK_S) or worker.closed):
+                    pass  # the next one begins when this one is safe, so that a crash loses running cells at most
         except BaseException as error:  # a fault of the engine: said by the benchmark, not by a thread
-            done.put((None, error))
+            done.put((None, error, None))
 
     threads = [threading.Thread(target=serve, args=(worker,), daemon=True) for worker in pool]
     for thread in threads:
@@ -254,13 +258,14 @@ def run(
         left = len(cells)
         while left and not asked_to_stop():
             try:
-                cell, outcome = done.get(timeout=LOOK_S)
+                cell, outcome, kept = done.get(timeout=LOOK_S)
             except queue.Empty:
                 continue
             if cell is None:
                 raise outcome
             left -= 1
             yield cell, outcome
+            kept.set()  # whoever took it has come back for more
     finally:
         waiting.clear()
         for worker in pool:
