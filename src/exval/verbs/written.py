@@ -121,6 +121,7 @@ def add_to_file(
     obsm: dict[str, np.ndarray],
     keys: tuple[str, ...] = (),
 ) -> None:
+    """Write columns, arrays, record and colours into an h5ad file in place; ``keys``: what else exval wrote."""
     import h5py
     from anndata.io import read_elem, write_elem
 

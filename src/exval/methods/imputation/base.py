@@ -180,27 +180,32 @@ class Imputer(Method):
         if (known < 0).any():
             lost = [gene for gene, at in zip(asked, known) if at < 0]
             raise GeneError(f"{len(lost)} of the genes asked for are not in the file: {', '.join(lost[:5])}")
-        n, q = len(names), len(asked)
-        values = np.zeros((n, q), np.float32)
-        spread = np.zeros((n, q), np.float32) if sd and self.has_sd else None
-        there = np.flatnonzero(where >= 0)
+        n, there = len(names), np.flatnonzero(where >= 0)
+        both = sd and self.has_sd
+        found: Any = np.zeros((len(self._rows), 0), np.float32)
         if len(there):
-            found = self.block(where[there], sd=True) if spread is not None else self.block(where[there])
-            parts = found if isinstance(found, tuple) else (found,)
-            for target, part in zip((values, spread), parts):
-                if part.shape != (len(self._rows), len(there)):
-                    raise ValueError(f"{self.title} returned {part.shape} values for {(len(self._rows), len(there))}")
-                if not np.isfinite(part).all():
-                    gene = asked[there[int(np.flatnonzero(~np.isfinite(part).all(0))[0])]]
-                    raise DivergedError(f"{self.title} returned NaN or inf for {gene}: nothing was written")
-                if len(self._rows) == n and len(there) == q:
-                    target[...] = part
-                else:
-                    target[np.ix_(self._rows, there)] = part
-        np.maximum(values, 0, out=values)
+            found = self.block(where[there], sd=True) if both else self.block(where[there])
+        parts = found if isinstance(found, tuple) else (found, found) if both else (found,)
+        values, *spread = (self._laid(part, n, asked, there) for part in parts)
         total_n = np.full(n, np.nan)
         total_n[self._rows] = self._total_n
-        return Imputed(values, self.unit, asked, total_n, spread)
+        return Imputed(values, self.unit, asked, total_n, spread[0] if spread else None)
+
+    def _laid(self, part: np.ndarray, n: int, asked: Sequence[str], there: np.ndarray) -> np.ndarray:
+        """What a block returned, checked, with the rows of empty cells and the columns of empty genes; no copy if none
+        is needed."""
+        if part.shape != (len(self._rows), len(there)):
+            raise ValueError(f"{self.title} returned {part.shape} values for {(len(self._rows), len(there))}")
+        low, high = (float(part.min()), float(part.max())) if part.size else (0.0, 0.0)
+        if not np.isfinite([low, high]).all():
+            gene = asked[there[int(np.flatnonzero(~np.isfinite(part).all(0))[0])]]
+            raise DivergedError(f"{self.title} returned NaN or inf for {gene}: nothing was written")
+        part = np.asarray(part, np.float32) if low >= 0 else np.maximum(part, 0, dtype=np.float32)
+        if part.shape == (n, len(asked)):
+            return part
+        whole = np.zeros((n, len(asked)), np.float32)
+        whole[np.ix_(self._rows, there)] = part
+        return whole
 
     @property
     def filled(self) -> np.ndarray:
