@@ -32,10 +32,10 @@ SIMULATED = {"genes": 120, "cells": 150, "seed": 1}
     "data, arm, tasks",
     [
         ("simulated-types", "as measured", {"annotation", "clustering", "diffexp", "markers", "recovery"}),
-        ("simulated-types", "thinned 0.9", {"annotation", "clustering", "diffexp", "markers", "recovery"}),
+        ("simulated-types", "thinned 0.9", {"annotation", "clustering", "diffexp", "markers", "molecules", "recovery"}),
         ("simulated-path", "as measured", {"recovery", "trajectory"}),
         ("simulated-types", "null: permuted", {"null"}),
-        ("pancreas", "thinned 0.25", {"annotation", "clustering", "diffexp", "markers", "recovery"}),
+        ("pancreas", "thinned 0.25", {"annotation", "clustering", "diffexp", "markers", "molecules"}),
     ],
 )
 def test_a_cell_has_rows_and_units_that_give_the_figures_back(data, arm, tasks):
