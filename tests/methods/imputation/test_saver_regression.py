@@ -44,6 +44,16 @@ def test_lasso_is_the_minimum_a_general_optimiser_finds(data, lam, weighted):
     np.testing.assert_allclose(beta_p, best.x[1:41] - best.x[41:], atol=3e-3)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_second_derivatives_of_some_cells_lead_to_the_same_minimum(data, weighted):
+    rows_pn, y_n = data
+    weight_n = (np.arange(len(y_n)) % 5 != 0).astype(np.float32) if weighted else None
+    few, all_ = PoissonLasso(y_n, weight_n), PoissonLasso(y_n, weight_n)
+    few.solve(Rows(rows_pn, sample=100), 0.03)
+    all_.solve(Rows(rows_pn), 0.03)
+    np.testing.assert_allclose(few.eta_n, all_.eta_n, atol=3e-3)
+
+
 def test_optimality_conditions_and_the_gene_itself_is_left_out(data):
     rows_pn, _ = data
     y_n = np.exp(rows_pn[7]).astype(np.float32)

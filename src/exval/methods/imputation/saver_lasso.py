@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.lapack import dposv
 
-#: Cells whose second derivatives are looked at; the gradient always sees all of them.
+#: Cells whose second derivatives are looked at.
 CURVATURE_CELLS = 4000
 #: Largest linear predictor: exp(30) is beyond any count.
 CEILING = 30.0
@@ -20,11 +20,16 @@ class Rows:
         (p, n) C-contiguous, standardised; float32 for speed or float64.
     most
         Rows used at a time at most.
+    sample
+        Cells whose second derivatives are looked at, where there are more of them: drawn at random, always the same
+        ones; the gradient sees all cells, so that they decide on the speed alone.
     """
 
-    def __init__(self, rows_pn: np.ndarray, most: int = 300) -> None:
+    def __init__(self, rows_pn: np.ndarray, most: int = 300, sample: int = CURVATURE_CELLS) -> None:
         self.rows_pn = rows_pn
         self.most = min(most, len(rows_pn))
+        n = rows_pn.shape[1]
+        self.sample_m = np.sort(np.random.default_rng(0).permutation(n)[:sample]) if n > 1.5 * sample else None
         self._taken, self._scaled = (np.empty((self.most, rows_pn.shape[1]), rows_pn.dtype) for _ in range(2))
 
     def take(self, index: np.ndarray) -> np.ndarray:
@@ -33,7 +38,7 @@ class Rows:
 
     def scaled(self, rows_am: np.ndarray, factor_m: np.ndarray) -> np.ndarray:
         """(a, m) rows times a factor for each cell; overwritten by the next call."""
-        return np.multiply(rows_am, factor_m, out=self._scaled[: len(rows_am), : len(factor_m)])
+        return np.multiply(rows_am, factor_m, out=self._scaled.ravel()[: rows_am.size].reshape(rows_am.shape))
 
 
 class PoissonLasso:
@@ -156,15 +161,14 @@ class PoissonLasso:
 
     def _curvature(self, rows: Rows, rows_an: np.ndarray, mu_n: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Second derivatives by the coefficients (intercept profiled out), and what leads back to the intercept."""
-        stride = max(1, len(mu_n) // CURVATURE_CELLS)
         weight_n = mu_n if self.weight_n is None else mu_n * self.weight_n
-        if stride > 1:
-            rows_an, weight_n = rows_an[:, ::stride], weight_n[::stride]
+        if rows.sample_m is not None:
+            rows_an, weight_n = np.take(rows_an, rows.sample_m, axis=1), weight_n[rows.sample_m]
         n = len(weight_n)
         scaled_an = rows.scaled(rows_an, np.sqrt(weight_n))
         second_aa = (scaled_an @ scaled_an.T).astype(np.float64) / n
         with_0 = (rows_an @ weight_n).astype(np.float64) / n
-        of_0 = float(np.add.reduce(weight_n)) / n
+        of_0 = max(float(np.add.reduce(weight_n)) / n, 1e-12)
         second_aa -= np.outer(with_0, with_0) / of_0
         second_aa.ravel()[:: len(second_aa) + 1] *= 1 + 1e-5
         second_aa.ravel()[:: len(second_aa) + 1] += 1e-7 * of_0
