@@ -13,7 +13,7 @@ from scipy import sparse, special, stats
 from exval.data.examples import baron
 from exval.data.source import open_source
 from exval.methods.imputation.saver import Saver
-from exval.methods.imputation.saver_posterior import NO_SPREAD, VarianceFit, SpreadLikelihood, fit_variance
+from exval.methods.imputation.saver_posterior import NO_SPREAD, SpreadLikelihood, VarianceFit, fit_variance
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
