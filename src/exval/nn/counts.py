@@ -72,7 +72,8 @@ def _zero_cost(log_mean_bg: Tensor, log_theta: Tensor) -> Tensor:
 def _at_non_zeros(log_mean_bg: Tensor, log_theta: Tensor, counts: Packed) -> Tensor:
     """What a count y > 0 costs beyond a zero."""
     row_t, column_t, y_t = counts
-    log_theta_t = log_theta[column_t] if log_theta.dim() == 1 else log_theta[row_t, column_t]
+    many = log_theta.dim() == 1  # index_select adds gradients of one gene in a fixed order, at any number of threads
+    log_theta_t = log_theta.index_select(0, column_t) if many else log_theta[row_t, column_t]
     orders_t = log_rising(torch.ones_like(y_t), y_t) - log_rising(log_theta_t.exp(), y_t)
     return orders_t + y_t * softplus(log_theta_t - log_mean_bg[row_t, column_t])
 

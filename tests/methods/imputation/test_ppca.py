@@ -41,12 +41,14 @@ def test_equals_gaussian_conditioning_with_the_covariance_of_scikit_learn(n, g, 
     signal = full - peer.noise_variance_ * np.eye(g)
     gain = signal @ np.linalg.inv(full)
     want = peer.mean_ + (x_ng - peer.mean_) @ gain.T
-    variance = np.diag(signal - gain @ signal) + x_ng.var(0, ddof=1) / n
-    method = ProbabilisticPCA(rank=rank).fit(prepared(x_ng))
+    rest = x_ng.var(0, ddof=1) - np.diag(signal)
+    leverage = np.diag((u := np.linalg.svd(x_ng - x_ng.mean(0), full_matrices=False)[0][:, :rank]) @ u.T) * (n - 1) / n
+    variance = np.diag(signal - gain @ signal) + np.outer(1 / n + leverage, rest)
+    method = ProbabilisticPCA(rank=rank, match_mean=False).fit(prepared(x_ng))
     got = method.impute(prepared(x_ng), sd=True)
     assert method.noise_ == pytest.approx(peer.noise_variance_, rel=1e-4)
     np.testing.assert_allclose(got.values_nq, np.maximum(want, 0), atol=1e-4)
-    np.testing.assert_allclose(got.sd_nq, np.broadcast_to(np.sqrt(variance), (n, g)), rtol=1e-3)
+    np.testing.assert_allclose(got.sd_nq, np.sqrt(variance), rtol=1e-3)
 
 
 def test_losses_of_ranks_equal_a_plain_computation():
@@ -114,10 +116,27 @@ def test_sd_covers_the_denoised_mean_where_the_model_holds():
     rng = np.random.default_rng(7)
     clean = 5 + rng.standard_normal((800, 3)) @ rng.normal(0, 1, (3, 60)) * 0.7
     x_ng = np.maximum(clean + 0.8 * rng.standard_normal(clean.shape), 0.01)
-    method = ProbabilisticPCA(rank=3).fit(prepared(x_ng))
+    method = ProbabilisticPCA(rank=3, match_mean=False).fit(prepared(x_ng))
     got = method.impute(prepared(x_ng), sd=True)
-    inside = np.abs(got.values_nq - clean) < 1.96 * got.sd_nq
-    assert 0.93 < inside.mean() < 0.97
+    for z, share in ((0.674, 0.5), (1.282, 0.8), (1.96, 0.95)):
+        assert (np.abs(got.values_nq - clean) < z * got.sd_nq).mean() == pytest.approx(share, abs=0.02)
+
+
+def test_every_gene_keeps_its_mean_and_the_sd_follows():
+    counts_ng, log_ng, truth_ng = draw(depth=300)
+    cells = prepared(log_ng, counts_ng)
+    matched, plain = (ProbabilisticPCA(match_mean=m).fit(cells).impute(cells, sd=True) for m in (True, False))
+    measured = np.expm1(log_ng).mean(0)
+    told = matched.to("cp10k").values_nq.mean(0)
+    np.testing.assert_allclose(told[measured > 0], measured[measured > 0], rtol=1e-3)
+    there = measured > 0
+    step = 1e-3
+    factor = ProbabilisticPCA(match_mean=True).fit(cells).factor_
+    moved = np.log1p(factor * np.expm1(plain.values_nq[:, there] + step))
+    slope = (moved - matched.values_nq[:, there]) / step
+    np.testing.assert_allclose(matched.sd_nq[:, there], plain.sd_nq[:, there] * slope, rtol=0.02, atol=1e-3)
+    errors = [np.sqrt(((got.values_nq - truth_ng) ** 2).mean()) for got in (matched, plain)]
+    assert errors[0] < 0.7 * errors[1]  # shallow cells: means of logs are far too low
 
 
 def test_fractions_of_counts_are_not_split():

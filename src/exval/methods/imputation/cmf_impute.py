@@ -18,7 +18,7 @@ class CMFImpute(Imputer):
     ``a |H|^2``, ``b |W|^2`` and 0.0001 times what ``H H'`` and ``W W'`` miss of a similarity of genes and one of cells.
     Here the last two terms, which hardly change the answer (see the card), are left out, and what remains has a closed
     form: the leading singular vectors of ``A``, their singular values less the root of ``a b`` (Mazumder, Hastie and
-    Tibshirani 2010, JMLR 11:2287, lemmas 1 and 6). Zeros of ``A`` are not missing in this fit, they are values.
+    Tibshirani 2010, JMLR 11:2287). Zeros of ``A`` are not missing in this fit, they are values.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from exval.methods.imputation.pca import leading_components
 from exval.methods.matrix import moments
 
 FOLDS = 5
+VALUES = 1 << 21  # values made at a time
 
 
 class ProbabilisticPCA(Imputer):
@@ -19,6 +20,9 @@ class ProbabilisticPCA(Imputer):
     The maximum-likelihood ``W`` is known in closed form: the leading principal axes, scaled by the root of their
     variance above the mean variance of the others, which is the noise. The posterior mean is then the projection on
     the axes, each coordinate shrunk by noise / variance (Tipping and Bishop 1999, sections 3.2 and 3.3).
+
+    A mean of logs lies below the log of the mean, the more so the shallower the data. With ``match_mean`` every gene is
+    therefore multiplied, in CP10k, by what makes its mean over the cells the measured one.
 
     The rank is chosen on what the fit has not seen. With counts, molecules are split at random, ``share`` of them to
     fit, the others to judge (molecular cross-validation, Batson, Royer and Webber 2019); a log value depends on depth,
@@ -35,6 +39,8 @@ class ProbabilisticPCA(Imputer):
         Of the molecules, to fit with.
     n_check
         Most cells that the choice looks at.
+    match_mean
+        Whether every gene keeps its mean CP10k; otherwise the plain posterior mean of the log values.
     seed
         Of the split.
 
@@ -44,6 +50,8 @@ class ProbabilisticPCA(Imputer):
         The rank used.
     noise_
         Variance of the noise.
+    factor_
+        (g,) what every gene is multiplied by.
     losses_
         What the choice saw: rank -> loss, lower is better.
 
@@ -67,9 +75,10 @@ class ProbabilisticPCA(Imputer):
         cost="two decompositions: cells x genes^2",
         reference="Tipping and Bishop 1999, J. R. Stat. Soc. B 61:611; Batson et al. 2019, bioRxiv 786269",
         summary="Shrunken principal components, their number chosen on held-out molecules; the sd is the posterior's.",
-        departures="Not a published imputation method: a plain model, put here as one that others must beat. The sd is "
-        "that of the denoised mean given axes, noise and rank, not that of a new measurement; it is the same for all "
-        "cells and leaves out what is not Gaussian and not low-rank.",
+        departures="Not a published imputation method: a plain model, put here as one that others must beat. Means are "
+        "matched, see match_mean. The sd is that of the denoised value given noise and rank (posterior of z, errors of "
+        "mean and axes), not that of a new measurement. It leaves out what is not Gaussian and not low-rank: in "
+        "simulated counts its 95 % interval holds the log of the true mean in 79 to 90 % of the entries.",
     )
     has_sd = True
     stochastic = True
@@ -81,12 +90,14 @@ class ProbabilisticPCA(Imputer):
         max_rank: int = 100,
         share: float = 0.9,
         n_check: int = 20_000,
+        match_mean: bool = True,
         seed: int = 0,
     ) -> None:
         self.rank = rank
         self.max_rank = max_rank
         self.share = share
         self.n_check = n_check
+        self.match_mean = match_mean
         self.seed = seed
 
     def learn(self, cells: Cells) -> None:
@@ -99,20 +110,47 @@ class ProbabilisticPCA(Imputer):
         self.rank_ = most if self.rank is not None else min(self.losses_, key=self.losses_.__getitem__, default=1)
         scores, self.axes_, singular = leading_components(cells.log_ng, self.rank_, seed=self.seed)
         self.rank_ = len(singular)
-        self.mean_, self.var_ = moments(cells.log_ng)
+        self.mean_, var_g = moments(cells.log_ng)
         variance = singular**2 / max(n - 1, 1)
-        self.noise_ = _noise(variance, self.var_.sum(), g)[-1]
+        self.noise_ = _noise(variance, var_g.sum(), g)[-1]
         self.shrink_ = _shrink(variance, self.noise_)
+        self.rest_ = np.maximum(var_g - self.axes_.astype(np.float64) ** 2 @ (variance * self.shrink_), 0)
+        weight = np.divide(1 / n, variance, out=np.zeros_like(variance), where=variance > 0)
+        self.leverage_ = 1 / n + scores.astype(np.float64) ** 2 @ weight
         self.scores_ = scores * self.shrink_.astype(np.float32)
-        self._n = n
+        self.factor_ = np.ones(g, np.float32)
+        if self.match_mean:
+            self.factor_ = self._factors(cells.log_ng)
 
     def block(self, columns, sd=False):
-        axes = self.axes_[columns]
-        values = self.scores_ @ np.ascontiguousarray(axes.T) + self.mean_[columns].astype(np.float32)
-        if not sd:
-            return values
-        variance_q = self.noise_ * (axes.astype(np.float64) ** 2 @ self.shrink_) + self.var_[columns] / self._n
-        return values, np.broadcast_to(np.sqrt(variance_q).astype(np.float32), values.shape).copy()
+        values = self._posterior(columns)
+        factor_q = self.factor_[columns]
+        spread = None
+        if sd:
+            of_z_q = self.noise_ * (self.axes_[columns].astype(np.float64) ** 2 @ self.shrink_)
+            spread = np.sqrt(of_z_q + np.outer(self.leverage_, self.rest_[columns])).astype(np.float32)
+        if self.match_mean:
+            raised = np.expm1(np.maximum(values, 0))
+            if spread is not None:
+                spread *= factor_q * (1 + raised) / (1 + factor_q * raised)
+            values = np.log1p(np.multiply(raised, factor_q, out=raised), out=raised)
+        return values if spread is None else (values, spread)
+
+    def _posterior(self, columns: np.ndarray | slice) -> np.ndarray:
+        return self.scores_ @ np.ascontiguousarray(self.axes_[columns].T) + self.mean_[columns].astype(np.float32)
+
+    def _factors(self, x_ng: sp.csr_matrix) -> np.ndarray:
+        """Measured over denoised mean CP10k of every gene."""
+        n, g = x_ng.shape
+        total_g, told_g = np.zeros(g), np.zeros(g)
+        for start in range(0, x_ng.nnz, VALUES):
+            part = slice(start, min(start + VALUES, x_ng.nnz))
+            total_g += np.bincount(x_ng.indices[part], weights=np.expm1(x_ng.data[part]), minlength=g)
+        step = max(1, VALUES // n)
+        for start in range(0, g, step):
+            part = slice(start, start + step)
+            told_g[part] = np.expm1(np.maximum(self._posterior(part), 0)).sum(0, dtype=np.float64)
+        return np.divide(total_g, told_g, out=np.ones(g), where=told_g > 1e-3 * total_g).astype(np.float32)
 
     def _by_molecules(self, cells: Cells, most: int) -> dict[int, float]:
         """Share of the other molecules' variance left unexplained, for every rank at once, from the factors alone."""
