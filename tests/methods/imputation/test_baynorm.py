@@ -96,7 +96,7 @@ def test_values_are_transcripts_of_ten_thousand(drawn):
     np.testing.assert_allclose(got.values_nq.sum(1).mean(), 1e4, rtol=0.02)
     want_ng = x0_ng / x0_ng.sum(1).mean() * 1e4
     nothing_ng = np.expm1(adata.X.toarray())
-    # deep cells are told from shallow ones by totals, which vary by more than beta, and still a quarter of the error goes
+    # depth is told by totals, which vary by more than beta, and still a quarter of the error goes
     assert ((got.values_nq - want_ng) ** 2).mean() < 0.8 * ((nothing_ng - want_ng) ** 2).mean()
 
 
