@@ -43,6 +43,20 @@ def test_what_was_measured_and_genes_that_do_not_vary_are_left(umi):
     assert (filled > 0).all()
 
 
+def test_a_gene_that_follows_others_is_read_off_them(umi):
+    """Ten genes in proportion to one another: the holes of one take what the others say."""
+    cells, rng = umi.cells.copy(), np.random.default_rng(0)
+    counts = cells.layers["counts"].toarray()
+    level = rng.poisson(rng.lognormal(2, 1, cells.n_obs)) + 1
+    counts[:, :10] = level[:, None] * np.arange(1, 11)
+    hole = rng.random(cells.n_obs) < 0.3
+    counts[hole, 0] = 0
+    cells.layers["counts"] = sparse.csr_matrix(counts)
+    told = DeepImpute(min_vmr=0.0, epochs=100, lr=2e-3, patience=20).fit(cells).impute(cells).values_nq
+    assert np.corrcoef(np.log(told[hole, 0]), np.log(level[hole]))[0, 1] > 0.9
+    assert np.median(told[hole, 0] / level[hole]) == pytest.approx(1, abs=0.3)
+
+
 def test_one_gene_and_constant_genes_are_returned_as_they_are(umi):
     one = umi.cells[:, :1].copy()
     np.testing.assert_array_equal(DeepImpute().fit(one).impute(one).values_nq, one.layers["counts"].toarray())

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from exval.methods.imputation.deep.groups import louvain, merged, neighbour_graph
+from exval.methods.imputation.controls import Nothing
+from exval.methods.imputation.deep.groups import groups_of, louvain, merged, neighbour_graph
 from exval.metrics.clustering import ari
 
 
@@ -68,3 +69,11 @@ def test_small_groups_join_the_nearest_and_all_small_become_one():
     scores = np.array([[0.0]] * 5 + [[10.0]] * 5 + [[9.0]])
     assert merged(np.repeat([0, 1, 2], [5, 5, 1]), scores, 5).tolist() == [0] * 5 + [1] * 6
     assert merged(np.arange(3), np.zeros((3, 1)), 5).tolist() == [0, 0, 0]
+
+
+def test_labels_are_taken_where_given_and_groups_predicted_elsewhere(umi):
+    kind_n = umi.cells.obs["kind"].to_numpy()
+    method = Nothing()
+    method.labels = "optional"
+    np.testing.assert_array_equal(groups_of(method._cells(umi.cells, "kind"), 0), kind_n.astype(int))
+    assert ari(kind_n, groups_of(method._cells(umi.cells, None), 0)) > 0.9

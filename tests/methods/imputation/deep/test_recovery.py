@@ -8,11 +8,11 @@ import torch
 from exval.methods import METHODS
 
 SETTINGS = {
-    "dca": {"epochs": 60, "batch": 32},
-    "nb-vae": {"epochs": 80, "warmup": 20, "batch": 32, "draws": 10},
+    "dca": {"epochs": 50, "batch": 32},
+    "nb-vae": {"epochs": 50, "warmup": 20, "batch": 32, "draws": 5},
     "deepimpute": {"epochs": 80, "lr": 1e-3, "min_vmr": 0.0},
     "autoimpute": {"hidden": 64, "epochs": 80, "batch": 32},
-    "scigans": {"epochs": 8, "batch": 16, "n_generated": 60},
+    "scigans": {"epochs": 10, "n_generated": 60},
     "scgnn": {"hidden": 64, "bottleneck": 16, "epochs": 20, "em_epochs": 4, "cluster_epochs": 4, "batch": 32},
     "scidpms": {"hidden": 64, "layers": 2, "steps": 15, "draws": 7, "epochs": 40, "batch": 32},
 }

@@ -24,7 +24,7 @@ class ScIgans(DeepImputer):
     Parameters
     ----------
     latent, channels
-        Width of the noise and of the convolutions (a multiple of 4).
+        Width of the noise and of the convolutions (2 or more).
     epochs, batch, lr
         Passes, cells a step, learning rate of Adam (betas 0.5, 0.999).
     balance
@@ -72,10 +72,9 @@ class ScIgans(DeepImputer):
             "Groups are predicted by Louvain on the leading components (published: SamSPECTRAL on a t-SNE map); values "
             "are log1p(CP10k) over the cell's largest (published: of the values given); generation uses running, not "
             "batch statistics of the normalisation (the statistics of a batch of one group erase the group); the group "
-            "also enters the generator beside the noise, since a map that is the same at every gene can hardly say "
-            "which genes a group has; the last "
-            "generator is kept, not the one with the best balance; the discriminator's decoder is shorter; fewer "
-            "channels and epochs and larger batches by default."
+            "enters beside the noise and beside the discriminator's code, not as a map that is the same at every gene; "
+            "the discriminator's decoder is shorter; the last generator is kept, not the one with the best balance; "
+            "fewer channels and epochs and a larger learning rate by default."
         ),
     )
     labels = "optional"
@@ -90,9 +89,9 @@ class ScIgans(DeepImputer):
         self,
         latent: int = 100,
         channels: int = 4,
-        epochs: int = 8,
-        batch: int = 32,
-        lr: float = 1e-3,
+        epochs: int = 10,
+        batch: int = 16,
+        lr: float = 3e-3,
         balance: float = 0.95,
         n_generated: int = 200,
         k: int = 10,
@@ -192,42 +191,33 @@ def most_alike(x_ng, made_mg: np.ndarray, k: int) -> np.ndarray:
 
 
 def _networks(side: int, latent: int, channels: int, n_groups: int):
-    """Generator and discriminator; the parts that :func:`_generate` and :func:`_reproduce` put together."""
+    """Generator and discriminator: both end in a map of their own for each pixel, and convolutions."""
     from torch import nn
 
     def conv(inputs: int, outputs: int) -> list[nn.Module]:
         return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
 
-    few = max(1, channels // 4)
-    generator = nn.ModuleDict(
-        {
-            "noise": nn.Sequential(
-                nn.Linear(latent + n_groups, channels * side**2), nn.Unflatten(1, (channels, side, side))
-            ),
-            "noise_map": nn.Sequential(nn.BatchNorm2d(channels), *conv(channels, channels)),
-            "label_map": nn.Sequential(nn.Upsample(scale_factor=side), *conv(n_groups, few)),
-            "image": nn.Sequential(
-                nn.BatchNorm2d(channels + few), *conv(channels + few, channels), nn.Conv2d(channels, 1, 3, padding=1)
-            ),
-        }
+    def spread(width: int) -> list[nn.Module]:
+        return [nn.Linear(width, channels * side**2), nn.Unflatten(1, (channels, side, side)), nn.BatchNorm2d(channels)]
+
+    last = nn.Conv2d(channels, 1, 3, padding=1)
+    generator = nn.Sequential(
+        *spread(latent + n_groups), *conv(channels, channels), *conv(channels, channels), last, nn.Sigmoid()
     )
-    small = min(32, 2 * math.ceil(side / 2))  # the image is first mapped to small x small pixels
-    half, deep = small // 2, channels // 2 + few
+    small = min(24, 2 * math.ceil(side / 2))  # the image is first mapped to small x small pixels
     discriminator = nn.ModuleDict(
         {
-            "small": nn.Sequential(nn.Flatten(), nn.Linear(side**2, small**2), nn.Unflatten(1, (1, small, small))),
-            "image_map": nn.Sequential(
+            "encode": nn.Sequential(
+                nn.Flatten(), nn.Linear(side**2, small**2), nn.Unflatten(1, (1, small, small)),
                 nn.Conv2d(1, channels, 3, padding=1), nn.MaxPool2d(2), nn.BatchNorm2d(channels), nn.ReLU(),
-                *conv(channels, channels // 2),
+                *conv(channels, channels // 2), nn.Flatten(),
             ),
-            "label_map": nn.Sequential(nn.Upsample(scale_factor=half), *conv(n_groups, few)),
-            "bottleneck": nn.Sequential(
-                nn.Flatten(), nn.Linear(deep * half**2, 16), nn.BatchNorm1d(16), nn.ReLU(),
-                nn.Linear(16, deep * half**2), nn.BatchNorm1d(deep * half**2), nn.ReLU(),
-                nn.Unflatten(1, (deep, half, half)),
+            "code": nn.Sequential(
+                nn.Linear(channels // 2 * (small // 2) ** 2 + n_groups, 16), nn.BatchNorm1d(16), nn.ReLU()
             ),
-            "image": nn.Sequential(
-                nn.Upsample(size=(side, side)), *conv(deep, channels), nn.Conv2d(channels, 1, 3, padding=1)
+            "decode": nn.Sequential(
+                *spread(16 + n_groups), nn.ReLU(), *conv(channels, channels), nn.Conv2d(channels, 1, 3, padding=1),
+                nn.Sigmoid(),
             ),
         }
     )  # fmt: skip
@@ -244,14 +234,12 @@ def _generate(net, noise, label):
     """Images in [0, 1] from noise (b, latent) and groups (b, k) as 0 and 1."""
     import torch
 
-    first = net["noise"](torch.cat([noise, label], dim=1))
-    maps = [net["noise_map"](first), net["label_map"](label[:, :, None, None])]
-    return torch.sigmoid(net["image"](torch.cat(maps, dim=1)))
+    return net(torch.cat([noise, label], dim=1))
 
 
 def _reproduce(net, images, label):
-    """The discriminator's reproduction of images."""
+    """The discriminator's reproduction of images of these groups."""
     import torch
 
-    maps = [net["image_map"](net["small"](images)), net["label_map"](label[:, :, None, None])]
-    return torch.sigmoid(net["image"](net["bottleneck"](torch.cat(maps, dim=1))))
+    code = net["code"](torch.cat([net["encode"](images), label], dim=1))
+    return net["decode"](torch.cat([code, label], dim=1))
