@@ -25,6 +25,13 @@ def test_far_neighbours_are_cut():
     np.testing.assert_array_equal(pruned_graph(state, 5).toarray(), (want + want.T) / 2)
 
 
+def test_no_cluster_mixes_groups(umi):
+    kind_n = umi.cells.obs["kind"].to_numpy().astype(int)
+    method = ScGnn(**QUICK).fit(umi.cells)
+    counts = np.array([np.bincount(kind_n[method.cluster_n_ == c], minlength=3) for c in np.unique(method.cluster_n_)])
+    assert 3 <= len(counts) < 12 and counts.max(1).sum() > 0.97 * len(kind_n)
+
+
 def test_without_rounds_only_the_last_autoencoder_is_trained(umi):
     method = ScGnn(**{**QUICK, "rounds": 0, "epochs": 1}).fit(umi.cells)
     assert not hasattr(method, "cluster_n_")
