@@ -29,7 +29,7 @@ def test_blocks_hold_each_variable_gene_once(umi, size):
     counts = umi.cells.layers["counts"].toarray()
     vmr = counts.var(0, ddof=1) / (1 + counts.mean(0))
     assert sorted(method.targets_) == np.flatnonzero(vmr > 0.6).tolist()
-    assert np.bincount(method._block_t).max() <= size and len(method._hidden) >= 2
+    assert np.bincount(method._block_t).max() <= size and len(method._inputs) >= 2
 
 
 def test_what_was_measured_and_genes_that_do_not_vary_are_left(umi):

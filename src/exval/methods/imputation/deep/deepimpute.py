@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from exval.methods.base import Card
 from exval.methods.imputation.base import Cells
-from exval.methods.imputation.deep.base import DeepImputer, activations, linear_arrays
+from exval.methods.imputation.deep.base import DeepImputer, linear_arrays
 from exval.methods.imputation.deep.loop import Plan, Player, Rows, train
 
 
@@ -114,7 +114,7 @@ class DeepImpute(DeepImputer):
 
         counts = cells.counts_ng
         self._counts = counts.tocsc()
-        self.targets_, self.weights_, self._hidden = np.empty(0, int), {}, []
+        self.targets_, self.weights_, self._inputs = np.empty(0, int), {}, []
         logs = counts.copy()
         logs.data = np.log1p(logs.data)
         self._most = 2 * float(logs.data.max())
@@ -151,10 +151,9 @@ class DeepImpute(DeepImputer):
         self.targets_ = np.concatenate(blocks)
         self._block_t = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
         self._within_t = np.concatenate([np.arange(len(block)) for block in blocks])
-        for i, (net, inputs) in enumerate(zip(nets, predictors)):
-            self.weights_ |= linear_arrays(net[3], f"out{i}")
-            known = Rows(logs[:, inputs], device)
-            self._hidden.append(activations(lambda part, net=net, known=known: net[:2](known.dense(part)), cells.n))
+        self._inputs, self._logs = predictors, logs.tocsc()
+        for i, net in enumerate(nets):
+            self.weights_ |= linear_arrays(net[0], f"in{i}") | linear_arrays(net[3], f"out{i}")
 
     def _blocks(self, counts: sp.csr_matrix) -> list[np.ndarray]:
         """Variable genes, cut at random into blocks of equal size."""
@@ -174,11 +173,13 @@ class DeepImpute(DeepImputer):
         place = {int(gene): i for i, gene in enumerate(self.targets_)}
         there = np.array([i for i, column in enumerate(columns) if int(column) in place], dtype=int)
         at = np.array([place[int(columns[i])] for i in there], dtype=int)
-        for b, hidden in enumerate(self._hidden):
+        w = self.weights_
+        for b, inputs in enumerate(self._inputs):
             mine = self._block_t[at] == b if len(at) else np.empty(0, bool)
             if mine.any():
                 within, into = self._within_t[at[mine]], there[mine]
-                raw = hidden @ self.weights_[f"out{b}"][:, within] + self.weights_[f"out{b}_bias"][within]
+                hidden = np.maximum(np.asarray(self._logs[:, inputs] @ w[f"in{b}"]) + w[f"in{b}_bias"], 0)
+                raw = hidden @ w[f"out{b}"][:, within] + w[f"out{b}_bias"][within]
                 told = np.logaddexp(raw, np.float32(0))
                 told = np.expm1(np.where(told > self._most, np.float32(0), told))
                 values[:, into] = np.where(values[:, into] > 0, values[:, into], told)

@@ -9,7 +9,7 @@ from exval.methods.base import Card
 from exval.methods.imputation.deep.base import DeepImputer, activations, as_array, linear_arrays
 from exval.methods.imputation.deep.loop import Plan, Player, Rows, train
 
-_CHUNK = 2048  # cells decoded at a time
+_ENTRIES = 4_000_000  # cells x genes decoded at a time
 
 
 class NbVae(DeepImputer):
@@ -178,7 +178,8 @@ class NbVae(DeepImputer):
         )
 
     def _chunks(self) -> list[np.ndarray]:
-        return np.split(self._state_nsd, range(_CHUNK, len(self._state_nsd), _CHUNK))
+        step = max(64, _ENTRIES // len(self.weights_["share_bias"]))
+        return np.split(self._state_nsd, range(step, len(self._state_nsd), step))
 
     def _logits(self, z_nd: np.ndarray, columns: np.ndarray | slice = slice(None)) -> np.ndarray:
         w = self.weights_

@@ -56,8 +56,8 @@ class ScIdpms(DeepImputer):
 
     References
     ----------
-    Zhang and Liu 2024 (scIDPMs); Tashiro et al. 2021, NeurIPS (CSDI); Ho, Jain and Abbeel 2020, NeurIPS (DDPM);
-    Salimans and Ho 2022, ICLR (what the network predicts).
+    Zhang and Liu 2025, IEEE J. Biomed. Health Inform. 29:3057; Tashiro et al. 2021, NeurIPS (CSDI); Ho, Jain and Abbeel
+    2020, NeurIPS (DDPM); Salimans and Ho 2022, ICLR (what the network predicts).
 
     Examples
     --------
@@ -75,7 +75,7 @@ class ScIdpms(DeepImputer):
         space_in="log1p(CP10k)",
         space_out="log1p(CP10k)",
         cost="(epochs + steps x draws) x cells x genes x width; stores a value for each dropout site; heavy",
-        reference="Zhang and Liu 2024 (scIDPMs), on Tashiro et al. 2021, NeurIPS (CSDI)",
+        reference="Zhang and Liu 2025, IEEE J. Biomed. Health Inform. 29:3057; Tashiro et al. 2021, NeurIPS (CSDI)",
         summary=(
             "Zeros where the group has the gene are drawn given the cell's other values; nothing else changes. Labels "
             "given to it are used: they leak into every score that compares with labels."
