@@ -20,7 +20,9 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import resource
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -119,7 +121,7 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(METHOD_NAMES))
     parser.add_argument("--preset", default="cpu")
     parser.add_argument("--set", default="{}", help="settings as JSON, on top of the preset")
-    parser.add_argument("--out", type=Path, default=None, help=f"write the figures as JSON, e.g. {OUT}")
+    parser.add_argument("--out", type=Path, default=OUT, help="file for the figures, as JSON")
     args = parser.parse_args()
     found = []
     for part in args.parts.split(","):
@@ -129,8 +131,15 @@ def main() -> None:
             row = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
             print("  ".join(f"{key} {value}" for key, value in row.items() if key != "preset"), flush=True)
             found.append(row)
-    if args.out is not None:
-        args.out.write_text(json.dumps(found, indent=1) + "\n")
+    if args.out == OUT and (len(found) < len(PARTS) * len(METHOD_NAMES) or args.set != "{}" or args.preset != "cpu"):
+        print("not the whole comparison: nothing was written (name a file with --out)")
+    else:
+        how = {
+            "command": " ".join(["python benchmarks/deep_imputation.py", *sys.argv[1:]]),
+            "load": os.getloadavg()[0],
+            "threads": os.environ.get("OMP_NUM_THREADS", "not set"),
+        }
+        args.out.write_text(json.dumps({**how, "rows": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class AutoImpute(DeepImputer):
     presets = {
         "paper": {"hidden": 2000, "epochs": 7000, "lr": 1e-4, "batch": 1_000_000},
         "cpu": {},
-        "tiny": {"hidden": 32, "epochs": 60, "batch": 16},
+        "tiny": {"hidden": 32, "epochs": 40, "batch": 16},
     }
 
     def __init__(

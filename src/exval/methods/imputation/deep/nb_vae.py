@@ -82,7 +82,7 @@ class NbVae(DeepImputer):
     presets = {
         "paper": {"likelihood": "zinb", "epochs": 400, "warmup": 400},
         "cpu": {},
-        "tiny": {"epochs": 80, "warmup": 20, "batch": 16, "draws": 5},
+        "tiny": {"epochs": 40, "warmup": 10, "batch": 16, "draws": 5},
     }
 
     def __init__(

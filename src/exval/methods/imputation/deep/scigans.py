@@ -82,7 +82,7 @@ class ScIgans(DeepImputer):
     presets = {
         "paper": {"channels": 32, "epochs": 200, "batch": 8, "lr": 2e-4},
         "cpu": {},
-        "tiny": {"channels": 4, "epochs": 12, "batch": 16, "n_generated": 50},
+        "tiny": {"epochs": 6, "n_generated": 50},
     }
 
     def __init__(
