@@ -78,7 +78,7 @@ def plan(
     if preset not in PRESETS:
         raise InputError(f"imputation has no preset {preset!r}; there are: {', '.join(PRESETS)}")
     chosen = SETTINGS[preset]
-    names, skipped = _methods(methods, preset)
+    names, skipped = _methods(methods)
     repeats = seeds or chosen["seeds"]
     cells: list[Cell] = []
     for spec in DATA.values():
@@ -111,7 +111,7 @@ def plan(
     )  # fmt: skip
 
 
-def _methods(asked: Sequence[str] | None, preset: str) -> tuple[list[str], list[tuple[str, str]]]:
+def _methods(asked: Sequence[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
     """Names in the order of the table, controls first, and what is left out and why."""
     from exval.methods import METHODS
     from exval.methods.imputation.base import Imputer
@@ -131,8 +131,6 @@ def _methods(asked: Sequence[str] | None, preset: str) -> tuple[list[str], list[
             skipped.append((name, "it needs the labels that it would be judged by"))
         elif asked is None and name in NOT_BY_DEFAULT:
             skipped.append((name, NOT_BY_DEFAULT[name]))
-        elif asked is None and cls.heavy and preset == "cpu":
-            skipped.append((name, "too slow for the preset cpu; name it with --method, or take --preset paper"))
         else:
             names.append(name)
     return names, skipped
