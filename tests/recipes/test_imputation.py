@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,3 +171,24 @@ def test_nothing_to_say_is_said():
     alone = made_up({"nothing": {"recovery": 0.0}}, {})
     said, more = conclude(alone, n_boot=50)
     assert "No method made up differences" in said and "differences" not in more
+
+
+def test_a_program_of_the_users_is_a_method_like_any_other(tmp_path):
+    script = tmp_path / "same.py"
+    script.write_text(
+        "import sys, numpy as np, scipy.io as io\n"
+        "counts_gn = io.mmread(sys.argv[1] + '/matrix.mtx').toarray()\n"
+        "np.save(sys.argv[2], 1.0 * counts_gn.T)\n"
+    )
+    command = f"cmd[output=npy]:{sys.executable} {script} {{input}} {{output}}"
+    planned = plan(methods=["mean", command], seeds=1)
+    cell = next(c for c in planned.cells if c.params["method"] == command and c.labels["split"] == "thinned 0.9")
+    assert cell.labels["method"].startswith("cmd:")
+    found, nothing = (
+        run_cell({**cell.params, "genes": 60, "cells": 100, "method": method}) for method in (command, "nothing")
+    )
+    assert {row["method"] for row in found["rows"]} == {cell.labels["method"]}
+    same = [[row["value"] for row in one["rows"]] for one in (found, nothing)]
+    np.testing.assert_allclose(same[0], same[1], rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match="two methods are called"):
+        plan(methods=[command, command.replace("[output=npy]", "[output=npy, seed=3]")], seeds=1)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from exval.cli import options as o
-from exval.cli.command import print_json, say, split, verb
+from exval.cli.command import print_json, say, verb
 
 
 def register(app: typer.Typer) -> None:
@@ -76,7 +76,7 @@ def register(app: typer.Typer) -> None:
             _list(b.list_benchmarks(), json)
             return
         asked = {
-            "preset": preset, "data": data, "method": split(method) or None, "seeds": seeds, "seconds": seconds,
+            "preset": preset, "data": data, "method": method or None, "seeds": seeds, "seconds": seconds,
             "memory_gb": memory, "threads": threads,
         }  # fmt: skip
         if dry_run:

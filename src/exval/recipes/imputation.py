@@ -61,7 +61,8 @@ def plan(
     data
         Folder with the files of :data:`exval.tasks.imputing.data.DATA`; what is missing is skipped and said.
     methods
-        Names; by default all that are registered and can be judged.
+        Names, ``cmd:...`` for a program, folders of pretraining runs; by default all that are registered and can be
+        judged.
     seeds
         Repeats; by default the preset's (3 or 5).
 
@@ -91,7 +92,7 @@ def plan(
                 continue
             file_hash = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for arm in spec.arms:
-            for method in names:
+            for method, title in names.items():
                 if method == "oracle" and not _known(spec.name):
                     continue
                 for seed in range(repeats):
@@ -99,11 +100,11 @@ def plan(
                         "method": method, "settings": {}, "preset": preset, "data": spec.name, "file_hash": file_hash,
                         "arm": arm, "seed": seed, "genes": chosen["genes"], "cells": chosen["cells"],
                     }  # fmt: skip
-                    labels = {"method": method, "data": spec.name, "split": arm, "seed": seed}
+                    labels = {"method": title, "data": spec.name, "split": arm, "seed": seed}
                     cells.append(Cell(FUNCTION, params, labels, {"data_dir": data}))
     if "oracle" in names:
         skipped.append(("oracle where the truth is not known", "it is the truth itself"))
-    config = {"preset": preset, "seeds": repeats, "genes": chosen["genes"], "methods": names}
+    config = {"preset": preset, "seeds": repeats, "genes": chosen["genes"], "methods": list(names)}
     return Benchmark(
         "imputation", "Imputation of single-cell counts", cells, TASKS, skipped, config, chosen["limits"], _conclude,
         unranked=("oracle", "zeros", "mean"), reference="nothing", about=ABOUT,
@@ -111,29 +112,36 @@ def plan(
     )  # fmt: skip
 
 
-def _methods(asked: Sequence[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
-    """Names in the order of the table, controls first, and what is left out and why."""
+def _methods(asked: Sequence[str] | None) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """What to make each method from -> its name in the tables, controls first; and what is left out and why."""
     from exval.methods import METHODS
     from exval.methods.imputation.base import Imputer
+    from exval.methods.imputation.pretrained import as_imputer
 
     known = {name: cls for name, cls in METHODS.items() if issubclass(cls, Imputer)}
     if asked is not None:
-        for name in asked:
-            if not issubclass(METHODS[name], Imputer):
-                raise InputError(f"{name} does not impute; those that do: {', '.join(known)}")
-        wanted = list(dict.fromkeys(["nothing", *(METHODS[name].name for name in asked)]))
+        wanted = {"nothing": "nothing"}
+        for spec in asked:
+            method = as_imputer(spec)  # a name, an alias, a command, the folder of a run
+            wanted[method.name if spec in METHODS else _anywhere(spec)] = method.title
     else:
-        wanted = sorted(known, key=lambda name: (known[name].card.category != "control", name))
-    skipped, names = [], []
-    for name in wanted:
-        cls = METHODS[name]
-        if cls.labels == "required":
-            skipped.append((name, "it needs the labels that it would be judged by"))
-        elif asked is None and name in NOT_BY_DEFAULT:
-            skipped.append((name, NOT_BY_DEFAULT[name]))
+        wanted = {name: name for name in sorted(known, key=lambda n: (known[n].card.category != "control", n))}
+    skipped, taken = [], {}
+    for spec, title in wanted.items():
+        if spec in known and known[spec].labels == "required":
+            skipped.append((spec, "it needs the labels that it would be judged by"))
+        elif asked is None and spec in NOT_BY_DEFAULT:
+            skipped.append((spec, NOT_BY_DEFAULT[spec]))
+        elif title in taken.values():
+            raise InputError(f"two methods are called {title!r}; rename a run folder or a program, or give it once")
         else:
-            names.append(name)
-    return names, skipped
+            taken[spec] = title
+    return taken, skipped
+
+
+def _anywhere(spec: str) -> str:
+    """A folder with its whole path: cells run elsewhere."""
+    return str(Path(spec).resolve()) if Path(spec).is_dir() else spec
 
 
 def _known(data: str) -> bool:

@@ -66,7 +66,8 @@ def plan_benchmark(
     data
         Folder with data sets; default: those that come with exval.
     method
-        Names; default: all.
+        Names, and whatever else the benchmark can make a method from (imputation: ``cmd:...`` for a program, the
+        folder of a pretraining run); default: all.
     seeds
         Repeats of what depends on chance; default: the preset's.
     seconds, memory_gb, threads
@@ -83,6 +84,7 @@ def plan_benchmark(
     12
     """
     from exval.bench.benchmark import find
+    from exval.methods.base import split_specs
 
     module = find(name)
     presets = presets_of(module)
@@ -92,7 +94,7 @@ def plan_benchmark(
         raise InputError(f"{data} is not a folder; name the one that holds the data sets with --data")
     made = module.plan(
         preset=preset or presets[0], data=None if data is None else str(data),
-        methods=list(method) if method else None, seeds=seeds,
+        methods=split_specs(list(method)) if method else None, seeds=seeds,
     )  # fmt: skip
     given = {"seconds": seconds, "memory_gb": memory_gb, "threads": threads}
     return replace(

@@ -38,7 +38,7 @@ def section(folder: Folder) -> Section | None:
              numbers.parameters(e.get("parameters"))]
             for e in listed.sort_values("seconds").to_dict("records")
         ]  # fmt: skip
-        note = "CPU time of fit and predict over all folds, and of the training of a run; peak of the memory meanwhile."
+        note = "CPU time of all that was fitted and asked, and of the training of a run; peak of the memory meanwhile."
         parts.append(tag("div", table(["method", "CPU time", "memory", "parameters"], body, cls="full"),
                          tag("p", note, cls="note")))  # fmt: skip
     return Section.of("cost", "Quality and cost", tag("div", parts, cls="grid")) if parts else None

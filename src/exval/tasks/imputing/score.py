@@ -24,7 +24,7 @@ def run_cell(params: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     params
-        ``method`` (registry name), ``settings`` (dictionary, over those of the preset), ``preset``, ``data`` (name of a
+        ``method`` (as in :func:`made`), ``settings`` (dictionary, over those of the preset), ``preset``, ``data`` (name of a
         data set), ``data_dir`` (folder with its file), ``arm``, ``seed``, ``genes``, ``cells``.
 
     Returns
@@ -70,25 +70,29 @@ def _task(task: str, metric: str) -> str:
     return "molecules" if task == "recovery" and metric in ("poisson_deviance", "rmse_counts") else task
 
 
-def made(name: str, settings: dict[str, Any] | None, preset: str, seed: int) -> Imputer:
+def made(spec: str, settings: dict[str, Any] | None, preset: str, seed: int) -> Imputer:
     """A method with the settings of a preset and its own, and the seed where it has one.
+
+    Parameters
+    ----------
+    spec
+        Registry name, ``cmd:...`` for an external program, or the folder of a pretraining run.
+    settings
+        Parameters of the method, over those of the preset.
+    preset, seed
+        ``"cpu"``, ``"paper"`` or ``"tiny"``, and what a stochastic method draws from.
 
     Examples
     --------
-    >>> made("nothing", None, "cpu", 3).name
-    'nothing'
+    >>> made("magic", {"t": 2}, "cpu", 3).get_params()["t"]
+    2
     """
-    from exval.methods import METHODS
+    from exval.methods.imputation.pretrained import as_imputer
 
-    cls = METHODS[name]
-    if not issubclass(cls, Imputer):
-        raise InputError(f"{name} does not impute; exval methods lists those that do")
-    if cls.labels == "required":
-        raise InputError(f"{name} needs the types of the cells, which no method is given here: they judge it later")
-    chosen = {**cls.presets.get(preset, {}), **(settings or {})}
-    if "seed" in cls().get_params(deep=False) and "seed" not in (settings or {}):
-        chosen["seed"] = seed
-    return cls(**chosen)
+    method = as_imputer(spec)
+    if method.labels == "required":
+        raise InputError(f"{method.title} needs the types of the cells, which no method is given here: they judge it")
+    return as_imputer(spec, {**method.presets.get(preset, {}), **(settings or {})}, seed=seed)
 
 
 def scored(case: ImputeCase, method: Imputer) -> dict[str, Any]:
