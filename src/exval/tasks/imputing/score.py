@@ -24,8 +24,8 @@ def run_cell(params: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     params
-        ``method`` (as in :func:`made`), ``settings`` (dictionary, over those of the preset), ``preset``, ``data`` (name of a
-        data set), ``data_dir`` (folder with its file), ``arm``, ``seed``, ``genes``, ``cells``.
+        ``method`` (as in :func:`made`), ``settings`` (dictionary, over those of the preset), ``preset``, ``data`` (name
+        of a data set), ``data_dir`` (folder with its file), ``arm``, ``seed``, ``genes``, ``cells``.
 
     Returns
     -------
