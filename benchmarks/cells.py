@@ -24,7 +24,7 @@ def work(params: dict) -> dict:
 
 def measure(start: str, n: int) -> tuple[float, float]:
     """CPU-seconds and seconds of a cell."""
-    from exval.bench.grid import Cell, Limits
+    from exval.bench.cell import Cell, Limits
     from exval.bench.pool import Worker
 
     cells = [Cell("cells:work", {"i": i}) for i in range(n + 1)]

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 import exval
-from exval.bench import grid as g
-from exval.bench.grid import Cell, Limits, run_grid
+from exval.bench.cell import Cell, Limits, key_of
+from exval.bench.grid import run_grid
 from exval.bench.order import Pace, in_order
 from exval.bench.results import COLUMNS, Results
 from exval.errors import InputError, OutputError
@@ -50,7 +50,7 @@ def same(a: Results, b: Results) -> None:
 
 
 def test_the_key_is_a_promise():
-    assert g.key_of("a.b:c", {"k": 1, "l": ["x", None, 0.5]}, "0.1.0") == "50fe708d2903a321"
+    assert key_of("a.b:c", {"k": 1, "l": ["x", None, 0.5]}, "0.1.0") == "50fe708d2903a321"
 
 
 def test_the_key_is_that_of_the_work():
@@ -65,7 +65,7 @@ def test_the_key_is_that_of_the_work():
 
 def test_the_version_is_part_of_the_key(monkeypatch):
     before = Cell("a.b:c", {}).key
-    monkeypatch.setattr(g, "__version__", "99.0")
+    monkeypatch.setattr("exval.bench.cell.__version__", "99.0")
     assert Cell("a.b:c", {}).key != before
 
 

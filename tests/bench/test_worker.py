@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from exval.bench.grid import Cell, Limits
+from exval.bench.cell import Cell, Limits
 from exval.bench.pool import Worker
 from exval.bench.watch import below, memory_mb
 from exval.errors import OutputError

@@ -26,7 +26,7 @@ from typing import Any
 
 import pandas as pd
 
-from exval.bench.grid import Cell, Limits
+from exval.bench.cell import Cell, Limits
 from exval.errors import InputError
 from exval.logs import warn
 

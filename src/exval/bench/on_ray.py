@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from exval.bench.grid import Cell, Limits
+from exval.bench.cell import Cell, Limits
 from exval.bench.outcome import Outcome, one_line
 from exval.bench.pool import LOOK_S, Worker, preload_of
 from exval.errors import InputError

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from exval.bench.grid import Cell
+from exval.bench.cell import Cell
 from exval.progress import Progress
 
 CASE = ("data", "task", "split", "slice")

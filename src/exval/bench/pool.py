@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from exval.bench.grid import Cell, Limits
+from exval.bench.cell import Cell, Limits
 from exval.bench.outcome import Outcome
 from exval.bench.watch import machine_memory_gb
 from exval.errors import OutputError

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from exval import __version__
-from exval.bench.grid import Cell, Limits
+from exval.bench.cell import Cell, Limits
 from exval.bench.outcome import Outcome
 from exval.bench.results import config_hash, make_rows, plain
 from exval.errors import OutputError

@@ -233,7 +233,7 @@ def _compute(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     """Call the function; whatever it raises is its result."""
     import traceback
 
-    from exval.bench.grid import function_of
+    from exval.bench.cell import function_of
     from exval.bench.outcome import checked, of_exception
 
     try:

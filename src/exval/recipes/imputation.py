@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from exval.bench.benchmark import Benchmark, Conclusion, Primary
-from exval.bench.grid import Cell, Limits
+from exval.bench.cell import Cell, Limits
 from exval.errors import InputError
 
 PRESETS = ("cpu", "paper")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from exval.bench.benchmark import Benchmark, Primary
-from exval.bench.grid import Cell, Limits
+from exval.bench.cell import Cell, Limits
 from exval.errors import InputError
 
 HIDDEN = True

@@ -11,9 +11,10 @@ import scipy.sparse as sp
 
 from exval.data.hashing import hashes_of, identity_hash, told_by_genes
 from exval.errors import InputError
-from exval.methods.base import Method, configured, split_specs
+from exval.methods.base import Method
 from exval.methods.obsm import ObsmEmbedding
 from exval.methods.probe import as_classifier
+from exval.methods.resolve import configured, split_specs
 from exval.progress import track
 from exval.tasks.crossval import blind_spots
 from exval.tasks.labelmap import apply_map

@@ -128,7 +128,7 @@ def _selection_rows(choice: Choice, cost: pd.DataFrame) -> list[dict]:
 
 def _unknown(setting: Setting, choice: Choice, label: str, titles: list[str], seed: int) -> tuple[pd.DataFrame, float]:
     """Types left out, by the chosen method if it is cheap, else by the first cheap one that was tried."""
-    from exval.methods.base import resolve
+    from exval.methods.resolve import resolve
 
     cheap = [t for t in [choice.method.title, *titles] if t in CHEAP] or [choice.method.title]
     method = choice.method if cheap[0] == choice.method.title else resolve(cheap[0])

@@ -16,7 +16,7 @@ from exval.errors import InputError
 
 if TYPE_CHECKING:
     from exval.bench.benchmark import Benchmark
-    from exval.bench.grid import Limits
+    from exval.bench.cell import Limits
     from exval.bench.results import Results
 
 PACKAGES = ("exval", "numpy", "scipy", "pandas", "anndata", "scikit-learn", "torch")
@@ -84,7 +84,7 @@ def plan_benchmark(
     12
     """
     from exval.bench.benchmark import find
-    from exval.methods.base import split_specs
+    from exval.methods.resolve import split_specs
 
     module = find(name)
     presets = presets_of(module)

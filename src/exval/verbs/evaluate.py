@@ -100,7 +100,7 @@ def evaluate(
 
     from exval.data.files import atomic_path, refuse_existing
     from exval.data.source import open_source
-    from exval.methods.base import configured, split_specs
+    from exval.methods.resolve import configured, split_specs
 
     if task not in DEFAULTS:
         raise InputError(f"no task is called {task!r}; there are: {', '.join(DEFAULTS)}")

@@ -124,8 +124,8 @@ def recommend(
 
     from exval.data.files import refuse_existing
     from exval.data.source import open_source
-    from exval.methods.base import split_specs
     from exval.methods.imputation.pretrained import as_imputer
+    from exval.methods.resolve import split_specs
     from exval.tasks.imputing import choose
 
     named = None if method is None else [_one(as_imputer, spec, seed) for spec in split_specs(method)]

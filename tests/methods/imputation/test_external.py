@@ -18,9 +18,9 @@ from sklearn.base import clone
 from exval.data.source import open_source
 from exval.errors import DivergedError, InputError, UnitError
 from exval.methods import METHODS
-from exval.methods.base import configured, resolve, split_specs
 from exval.methods.imputation.exchange import read_output, write_input
 from exval.methods.imputation.external import External
+from exval.methods.resolve import configured, resolve, split_specs
 
 PYTHON = shlex.quote(sys.executable)
 GENES, NAMES = [f"HLA-{i}" for i in range(5)] + ["7SK"], [f"{i}_a-1" for i in range(9)]

@@ -9,8 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from exval.errors import InputError
-from exval.methods.base import METHODS, Card, resolve
+from exval.methods.base import METHODS, Card
 from exval.methods.imputation.base import Cells, Imputer
+from exval.methods.resolve import resolve
 from exval.methods.run import RunMethod
 
 
