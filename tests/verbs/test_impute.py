@@ -115,7 +115,7 @@ def test_another_tools_layer_is_never_replaced(baron_small):
 
 
 def test_what_cannot_fit_is_refused_before_it_is_computed(baron_small, monkeypatch):
-    monkeypatch.setattr(layers, "free_memory", lambda: 50_000.0)
+    monkeypatch.setattr(layers, "machine_memory_gb", lambda: 50_000 / 1e9)
     monkeypatch.setattr(Nothing, "fit", lambda *args: pytest.fail("computed first"))
     with pytest.raises(OutputError, match=r"60 cells x 300 genes .* 0\.0 GB.*--out-genes"):
         impute(baron_small, "nothing")

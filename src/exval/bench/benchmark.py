@@ -72,7 +72,7 @@ class Benchmark:
         In the order in which the rows shall stand; the order of work is the engine's.
     primary
         Task -> the figure that ranks its methods. Leaderboard and ranks are made from these rows (pooled: ``fold`` -1)
-        by :mod:`exval.bench.summary`, seeds averaged, one case for each data set.
+        by :mod:`exval.bench.summary`, seeds averaged, one case for each data set and split of it.
     skipped
         (what, why) pairs: combinations that were not planned.
     config
@@ -87,6 +87,8 @@ class Benchmark:
         Methods that stand in the tables and take no part in the ranking (an oracle).
     reference
         The method that every other has to beat (doing nothing, a linear model), named in the verdict.
+    blocks
+        Data set -> name that it shares with others which are no independent evidence; default: each is one.
     about
         Sentences for the methods paragraph: the protocol, what is measured, on what, with references.
     preload
@@ -110,6 +112,7 @@ class Benchmark:
     unranked: tuple[str, ...] = ()
     reference: str | None = None
     about: str = ""
+    blocks: dict[str, str] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exval.bench.cell import Cell, Limits
 from exval.errors import InputError
+from exval.logs import warn
 
 if TYPE_CHECKING:
     from exval.bench.results import Results
@@ -32,6 +33,7 @@ def run_grid(
     preload: Sequence[str] = (),
     start: str = "fork",
     only_collect: bool = False,
+    shelf: Shelf | None = None,
 ) -> Results:
     """Run every cell that has not been run, and put all of them together.
 
@@ -53,7 +55,8 @@ def run_grid(
         Cells at a time; default: as many as cores (and, with a memory limit, memory) allow.
     resume
         Keep the cells of ``out`` that have ended; false: forget all of them first. Cells whose parameters have changed
-        are other cells and are run; cells that are no longer asked for are left alone.
+        are other cells and are run; so are those that a limit ended which is higher now. Cells that are no longer
+        asked for are left alone.
     retry
         ``"failed"``: run those again that were not ok.
     name
@@ -66,6 +69,8 @@ def run_grid(
         ``"fork"`` cells from a process that has imported them, where that is safe; ``"fresh"``: a new Python for each.
     only_collect
         Run nothing; the results of what is there.
+    shelf
+        That of ``out``, where the caller has opened it (:func:`exval.bench.shelf.opened`) and goes on to write.
 
     Returns
     -------
@@ -99,10 +104,10 @@ def run_grid(
     if len(by_key) < len(cells):
         twice = next(cell for cell in cells if by_key[cell.key] is not cell)
         raise ValueError(f"two cells are the same call: {twice.name} and {by_key[twice.key].name}")
-    with s.opened(Path(out), name) as shelf:
+    with nullcontext(shelf) if shelf is not None else s.opened(Path(out), name) as shelf:
         if not (resume or only_collect):
             shelf.clear()
-        todo, done = _split(cells, shelf, retry)
+        todo, done = _split(cells, shelf, retry, limits)
         if todo and not only_collect:
             ended = _run(todo, done, shelf, engine, limits, workers, preload, start)
             if ended < len(cells):
@@ -116,16 +121,42 @@ def run_grid(
     return Results(rows, units, about)
 
 
-def _split(cells: Sequence[Cell], shelf: Shelf, retry: str | None) -> tuple[list[Cell], list[tuple[Cell, float]]]:
-    """Cells to run, and those that have ended with the seconds that they took."""
-    todo, done = [], []
+def _split(
+    cells: Sequence[Cell], shelf: Shelf, retry: str | None, limits: Limits
+) -> tuple[list[Cell], list[tuple[Cell, float]]]:
+    """Cells to run, and those that have ended with the seconds that they took.
+
+    What was ended by a limit is run again where the limit is higher now.
+    """
+    todo, done, threads = [], [], 0
     for cell in cells:
         found = shelf.get(cell.key)
-        if found is None or (retry == "failed" and found["status"] != "ok"):
+        if found is None or (retry == "failed" and found["status"] != "ok") or _ended_early(found, limits):
             todo.append(cell)
         else:
             done.append((cell, found.get("wall") if found["status"] == "ok" else None))
+            threads += (found.get("limits") or {}).get("threads", limits.threads) != limits.threads
+    if threads:
+        warn([f"{threads:,} cells that have ended used another number of threads: their times are not comparable "
+              "(--no-resume runs all again)"])  # fmt: skip
     return todo, done
+
+
+def _ended_early(found: Mapping[str, Any], limits: Limits) -> bool:
+    """Whether a limit ended the cell that is higher now.
+
+    Examples
+    --------
+    >>> late = {"status": "timeout", "limits": {"seconds": 120, "memory_gb": 4}}
+    >>> _ended_early(late, Limits(seconds=600)), _ended_early(late, Limits()), _ended_early(late, Limits(seconds=60))
+    (True, True, False)
+    """
+    name = {"timeout": "seconds", "out of memory": "memory_gb"}.get(found["status"])
+    before = (found.get("limits") or {}).get(name) if name else None
+    if before is None:
+        return False
+    now = getattr(limits, name)
+    return now is None or now > before
 
 
 def _run(todo, done, shelf, engine, limits, workers, preload, start) -> int:

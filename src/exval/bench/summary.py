@@ -1,15 +1,15 @@
 """From the rows of all cells to the tables of a benchmark's page: cases, leaderboard, ranks, cost, failures.
 
 ===============  ==================================================================================================
-cases            task, metric, data, method, value, lo, hi, n_seeds, seed_sd, n_failed, status, note
-leaderboard      task, metric, method, value, lo, hi, n, n_failed, mean_rank     (n: data sets with a value)
+cases            task, metric, data, split, method, value, lo, hi, n_seeds, seed_sd, n_failed, status, note
+leaderboard      task, metric, method, value, lo, hi, n, n_cases, n_failed, mean_rank (n: data sets with a value)
 ranks            scope, method, mean_rank, lo, hi, first, failed, n_cases, level (scope: a task, or ``all``)
 rank_tests       scope, n_methods, n_cases, n_blocks, chi2, p, f, f_p, cd
 rank_cases       scope, data, method, rank                                       (means where tasks share a data set)
 rank_pairs       scope, method, other, wins, losses, p, p_holm
 rank_against     scope, method, difference, z, p, p_holm                         (against the reference)
 not_ranked       scope, method, why
-cost             method, seconds, peak_mb, n                                     (median and largest over cells)
+cost             method, seconds, peak_mb, n                                     (median and largest over n cells)
 failures         method, task, data, seed, status, note, seconds
 skipped          what, why
 ===============  ==================================================================================================
@@ -43,6 +43,7 @@ def tables(
     unranked: Sequence[str] = (),
     reference: str | None = None,
     skipped: Sequence[tuple[str, str]] = (),
+    blocks: Mapping[str, str] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Every table above; one without rows is left out.
 
@@ -56,6 +57,9 @@ def tables(
         Methods that are shown and not ranked; the method that others are held against.
     skipped
         (what, why) of what was not planned.
+    blocks
+        Data set -> what it shares with others that are no independent evidence (the same cells, the same file);
+        default: each is one by itself.
 
     Examples
     --------
@@ -67,9 +71,9 @@ def tables(
     [['all', 'a', 1.0], ['all', 'b', 2.0]]
     """
     made = {"cases": cases(rows, primary)}
-    made |= _ranks(made["cases"], primary, unranked, reference)
-    made["leaderboard"] = _leaderboard(made["cases"], made["ranks"])
-    cost = rows[rows.status == "ok"].drop_duplicates(["method", "data", "task", "seed", "seconds"])
+    made |= _ranks(made["cases"], primary, unranked, reference, blocks or {})
+    made["leaderboard"] = _leaderboard(made["cases"], made["ranks"], blocks or {})
+    cost = rows[rows.status == "ok"].drop_duplicates(["method", "config_hash"])  # a cell gives a row for each figure
     cost = cost.groupby("method", sort=False)
     made["cost"] = pd.DataFrame(
         {"seconds": cost.seconds.median(), "peak_mb": cost.peak_mb.max(), "n": cost.size()}
@@ -80,10 +84,10 @@ def tables(
 
 
 def cases(rows: pd.DataFrame, primary: Mapping[str, Primary]) -> pd.DataFrame:
-    """One row for each task, data set and method: the mean over seeds, or how it failed.
+    """One row for each task, data set, split of it and method: the mean over seeds, or how it failed.
 
     A case in which at least as many seeds failed as gave a value has failed. A cell that failed stands for every task
-    that it would have been scored in.
+    that some method was scored in on the same data set and split.
     """
     found = []
     pooled = rows[rows.fold == -1]
@@ -92,29 +96,35 @@ def cases(rows: pd.DataFrame, primary: Mapping[str, Primary]) -> pd.DataFrame:
         ok = here[(here.metric == figure.metric) & (here["slice"] == figure.slice) & (here.status == "ok")]
         bad = here[(here.status != "ok") & here.metric.isin([figure.metric, ""]) &
                    ((here["slice"] == figure.slice) | (here.metric == ""))]  # fmt: skip
-        bad = bad[(bad.task == task) | bad.data.isin(ok.data)]
-        for key, part in pd.concat([ok, bad]).groupby(["data", "method"], sort=False):
+        scored = set(zip(ok.data, ok.split))
+        bad = bad[(bad.task == task) | [place in scored for place in zip(bad.data, bad.split)]]
+        for key, part in pd.concat([ok, bad]).groupby(["data", "split", "method"], sort=False):
             good, lost = part[part.status == "ok"], part[part.status != "ok"].drop_duplicates("seed")
             failed = len(lost) >= max(len(good), 1)
             numbers = {name: float("nan") if failed else good[name].mean() for name in ("value", "lo", "hi")}
             found.append({
-                "task": task, "metric": figure.metric, "data": key[0], "method": key[1], **numbers,
+                "task": task, "metric": figure.metric, **dict(zip(("data", "split", "method"), key)), **numbers,
                 "n_seeds": len(good), "seed_sd": good.value.std() if not failed else float("nan"),
                 "n_failed": len(lost), "status": lost.status.mode()[0] if failed else "ok",
                 "note": lost.note.iloc[0] if len(lost) else "",
             })  # fmt: skip
-    columns = ["task", "metric", "data", "method", "value", "lo", "hi", "n_seeds", "seed_sd", "n_failed", "status",
-               "note"]  # fmt: skip
+    columns = ["task", "metric", "data", "split", "method", "value", "lo", "hi", "n_seeds", "seed_sd", "n_failed",
+               "status", "note"]  # fmt: skip
     table = pd.DataFrame(found, columns=columns)
-    place = {name: {value: i for i, value in enumerate(dict.fromkeys(rows[name]))} for name in ("data", "method")}
+    known = ("data", "split", "method")
+    place = {name: {value: i for i, value in enumerate(dict.fromkeys(rows[name]))} for name in known}
     place["task"] = {task: i for i, task in enumerate(primary)}
     return table.sort_values(
-        ["task", "data", "method"], key=lambda column: column.map(place[column.name]), kind="stable"
+        ["task", *known], key=lambda column: column.map(place[column.name]), kind="stable"
     ).reset_index(drop=True)
 
 
 def _ranks(
-    found: pd.DataFrame, primary: Mapping[str, Primary], unranked: Sequence[str], reference: str | None
+    found: pd.DataFrame,
+    primary: Mapping[str, Primary],
+    unranked: Sequence[str],
+    reference: str | None,
+    blocks: Mapping[str, str],
 ) -> dict[str, pd.DataFrame]:
     parts: dict[str, list] = {name: [] for name in ("ranks", "rank_tests", "rank_cases", "rank_pairs", "rank_against",
                                                     "not_ranked")}  # fmt: skip
@@ -123,14 +133,15 @@ def _ranks(
     for scope, part in scopes.items():
         if not len(part):
             continue
-        wide = part.pivot(index=["task", "data"], columns="method", values="value")
+        case = ["task", "data", "split"]
+        wide = part.pivot(index=case, columns="method", values="value")
         wide = wide[list(dict.fromkeys(part.method))]
-        tried = part.assign(there=1.0).pivot(index=["task", "data"], columns="method", values="there").notna()
-        tasks = wide.index.get_level_values("task")
+        tried = part.assign(there=1.0).pivot(index=case, columns="method", values="there").notna()
+        tasks, names = (wide.index.get_level_values(level) for level in ("task", "data"))
         try:
             one = ranking(
                 wide, higher_is_better=[primary[task].higher_is_better for task in tasks],
-                blocks_c=wide.index.get_level_values("data"), tried_cm=tried[wide.columns], control=reference,
+                blocks_c=[blocks.get(name, name) for name in names], tried_cm=tried[wide.columns], control=reference,
             )  # fmt: skip
         except InputError as error:
             parts["not_ranked"] += [{"scope": scope, "method": name, "why": str(error)} for name in wide]
@@ -155,22 +166,24 @@ def _ranks(
     return made
 
 
-def _leaderboard(found: pd.DataFrame, ranks: pd.DataFrame) -> pd.DataFrame:
-    """The mean over data sets, with a bootstrap over them where there are six."""
+def _leaderboard(found: pd.DataFrame, ranks: pd.DataFrame, blocks: Mapping[str, str]) -> pd.DataFrame:
+    """The mean over data sets (that of a data set: over its splits), with a bootstrap over them where there are six."""
     scope = set(ranks.scope)
     place = {(row.scope, row.method): row.mean_rank for row in ranks.itertuples()}
     made = []
     for (task, metric, method), part in found.groupby(["task", "metric", "method"], sort=False):
-        values = part.value.dropna().to_numpy()
+        by_data = part.groupby("data", sort=False).value.mean().dropna()
+        values = by_data.groupby(lambda name: blocks.get(name, name), sort=False).mean().to_numpy()
         said = mean_interval(values, np.ones(len(values))) if len(values) else None
         wide = said is not None and len(values) >= MIN_UNITS
         made.append({
             "task": task, "metric": metric, "method": method, "value": said.value if said else float("nan"),
             "lo": said.lo if wide else float("nan"), "hi": said.hi if wide else float("nan"), "n": len(values),
-            "n_failed": int((part.status != "ok").sum()),
+            "n_cases": len(part), "n_failed": int((part.status != "ok").sum()),
             "mean_rank": place.get((task if task in scope else ALL, method), float("nan")),
         })  # fmt: skip
-    return pd.DataFrame(made, columns=["task", "metric", "method", "value", "lo", "hi", "n", "n_failed", "mean_rank"])
+    columns = ["task", "metric", "method", "value", "lo", "hi", "n", "n_cases", "n_failed", "mean_rank"]
+    return pd.DataFrame(made, columns=columns)
 
 
 def conclude(results: Results) -> tuple[str, dict[str, pd.DataFrame]]:

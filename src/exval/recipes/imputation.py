@@ -30,7 +30,6 @@ TASKS = {
     "annotation": Primary("macro_f1", True, "annotation"),
     "null": Primary("false_discoveries", False, "false discoveries where no gene differs"),
 }
-NOT_BY_DEFAULT = {"external": "it needs a command", "pretrained": "it needs the folder of a run"}
 SETTINGS = {
     "cpu": {"genes": 2000, "cells": None, "seeds": 3, "limits": Limits(seconds=120, memory_gb=4, threads=1)},
     "paper": {"genes": 2000, "cells": 100_000, "seeds": 5, "limits": Limits(seconds=7200, memory_gb=16, threads=2)},
@@ -79,7 +78,7 @@ def plan(
     if preset not in PRESETS:
         raise InputError(f"imputation has no preset {preset!r}; there are: {', '.join(PRESETS)}")
     chosen = SETTINGS[preset]
-    names, skipped = _methods(methods)
+    names, skipped = _methods(methods, preset)
     repeats = seeds or chosen["seeds"]
     cells: list[Cell] = []
     for spec in DATA.values():
@@ -92,12 +91,12 @@ def plan(
                 continue
             file_hash = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for arm in spec.arms:
-            for method, title in names.items():
+            for method, (title, about) in names.items():
                 if method == "oracle" and not _known(spec.name):
                     continue
                 for seed in range(repeats):
                     params: dict[str, Any] = {
-                        "method": method, "settings": {}, "preset": preset, "data": spec.name, "file_hash": file_hash,
+                        "method": method, **about, "preset": preset, "data": spec.name, "file_hash": file_hash,
                         "arm": arm, "seed": seed, "genes": chosen["genes"], "cells": chosen["cells"],
                     }  # fmt: skip
                     labels = {"method": title, "data": spec.name, "split": arm, "seed": seed}
@@ -108,35 +107,47 @@ def plan(
     return Benchmark(
         "imputation", "Imputation of single-cell counts", cells, TASKS, skipped, config, chosen["limits"], _conclude,
         unranked=("oracle", "zeros", "mean"), reference="nothing", about=ABOUT,
+        blocks={name: "three lines" for name in DATA if name.startswith("three-lines")},  # the same lines, one file
         preload=("exval.tasks.imputing.data", "exval.methods", "sklearn.cluster", "scipy.stats"),
     )  # fmt: skip
 
 
-def _methods(asked: Sequence[str] | None) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """What to make each method from -> its name in the tables, controls first; and what is left out and why."""
+def _methods(
+    asked: Sequence[str] | None, preset: str
+) -> tuple[dict[str, tuple[str, dict[str, Any]]], list[tuple[str, str]]]:
+    """What to make each method from -> its name in the tables and what its result depends on; controls first.
+
+    Also what is left out and why.
+    """
     from exval.methods import METHODS
     from exval.methods.imputation.base import Imputer
     from exval.methods.imputation.pretrained import as_imputer
 
     known = {name: cls for name, cls in METHODS.items() if issubclass(cls, Imputer)}
-    if asked is not None:
-        wanted = {"nothing": "nothing"}
-        for spec in asked:
-            method = as_imputer(spec)  # a name, an alias, a command, the folder of a run
-            wanted[method.name if spec in METHODS else _anywhere(spec)] = method.title
-    else:
-        wanted = {name: name for name in sorted(known, key=lambda n: (known[n].card.category != "control", n))}
-    skipped, taken = [], {}
-    for spec, title in wanted.items():
-        if spec in known and known[spec].labels == "required":
+    by_default = sorted(known, key=lambda name: (known[name].card.category != "control", name))
+    taken: dict[str, tuple[str, dict[str, Any]]] = {}
+    skipped = []
+    for one in by_default if asked is None else ["nothing", *asked]:
+        method = as_imputer(one)  # a name, an alias, a command, the folder of a run
+        spec = method.name if one in METHODS else _anywhere(one)
+        if method.labels == "required":
             skipped.append((spec, "it needs the labels that it would be judged by"))
-        elif asked is None and spec in NOT_BY_DEFAULT:
-            skipped.append((spec, NOT_BY_DEFAULT[spec]))
-        elif title in taken.values():
-            raise InputError(f"two methods are called {title!r}; rename a run folder or a program, or give it once")
-        else:
-            taken[spec] = title
+        elif spec not in taken:
+            if method.title in [title for title, _ in taken.values()]:
+                raise InputError(
+                    f"two methods are called {method.title!r}; rename a run folder or a program, or give it once"
+                )
+            taken[spec] = method.title, _about(method, preset)
     return taken, skipped
+
+
+def _about(method: Any, preset: str) -> dict[str, Any]:
+    """Settings and code of a method: a result of other ones is another cell."""
+    from exval.bench.source import command_hash, source_hash
+
+    settings = {**method.get_params(deep=False), **method.presets.get(preset, {})}
+    settings = {name: value for name, value in settings.items() if name not in ("seed", "device", "command")}
+    return {"settings": settings, "code": source_hash(type(method)) + command_hash(getattr(method, "command", ""))}
 
 
 def _anywhere(spec: str) -> str:

@@ -8,8 +8,9 @@ Two checks after Andrews and Hemberg 2018 (F1000Research 7:1740), in which every
     different (Wilcoxon rank-sum, Benjamini-Hochberg at 5 %) are counted. Smoothing hands the planted difference on to
     other genes, and makes one value out of many cells that a test then counts many times.
 *permuted*
-    The values of some genes are shuffled over all cells, the method is fitted again, and the shuffled genes are tested
-    between the two largest types. What they show was put there by the method, from the other genes.
+    All cells are brought to the same depth, some genes are shuffled over them, the method is fitted again, and the
+    shuffled genes are tested between the two largest types. What they show was put there by the method, from the other
+    genes.
 
 The same tests on the values as read stand beside both.
 """
@@ -37,8 +38,6 @@ MOST_PERMUTED = 200
 SHOWN = 6
 MOST_CELLS = 3000
 FDR = 0.05
-LIMIT = 0.05
-"""Share of genes found where none differs, above which values are for plotting and not for testing."""
 
 
 @dataclass
@@ -89,7 +88,8 @@ def examine(
     adata
         Prepared cells.
     groups_n
-        (n,) type of each cell; predicted clusters by default.
+        (n,) type of each cell, NaN or None for cells of no known type, which then take no part; predicted clusters by
+        default.
     shown
         Genes of the report; the six that differ most between types by default.
     xy_n2
@@ -100,12 +100,16 @@ def examine(
         Of halves and permutations.
     """
     rng = np.random.default_rng(seed)
-    log_ng = sp.csc_matrix(adata.X)
-    groups_n = clusters_of(adata, seed) if groups_n is None else np.asarray(groups_n).astype(str)
-    found = Invention()
+    groups_n = clusters_of(adata, seed) if groups_n is None else np.asarray(groups_n, dtype=object)
+    known = np.flatnonzero(pd.notna(groups_n))
+    told = lambda genes: fitted.impute(adata, genes).to("log1p").values_nq[known]  # noqa: E731
+    if len(known) < adata.n_obs:
+        adata, groups_n = adata[known].copy(), groups_n[known]
+        xy_n2 = None if xy_n2 is None else np.asarray(xy_n2)[known]
+    groups_n, log_ng, found = groups_n.astype(str), sp.csc_matrix(adata.X), Invention()
     _halves(method, adata, groups_n, rng, label, seed, found)
     table = _permuted(method, adata, log_ng, groups_n, shown, rng, label, found)
-    _pictures(fitted, adata, log_ng, groups_n, shown, table, xy_n2, seed, found)
+    _pictures(told, adata, log_ng, groups_n, shown, table, xy_n2, seed, found)
     _conclude(found)
     return found
 
@@ -183,35 +187,36 @@ def _halves(method: Imputer, adata: AnnData, groups_n: np.ndarray, rng, label, s
             found.figures[name + key] = float(figure.value)
 
 
-def permute_genes(adata: AnnData, columns: np.ndarray, rng: np.random.Generator) -> AnnData:
-    """A copy in which the values of some genes are shuffled over the cells, each gene on its own.
+def permute_genes(adata: AnnData, columns: np.ndarray, rng: np.random.Generator) -> tuple[AnnData, np.ndarray]:
+    """Cells in which the values of some genes are shuffled over the cells, each gene on its own; and which cells.
 
-    The log-normalised values are shuffled, not the counts: those of a deep cell, divided by the total of a shallow one,
-    would differ between types that differ in depth. The counts of a shuffled gene are what its new rate gives at the
-    cell's total, rounded up or down at random so that their mean is right.
+    With counts, the cells are brought to the same depth first, and those below it (a fifth) are left out: only then is
+    a count as likely in one cell as in another, whatever is made of it afterwards. Without counts the log-normalised
+    values are shuffled as they are.
+
+    Returns
+    -------
+    adata
+        The cells that are left, prepared anew.
+    rows
+        (m,) which cells of the given ones they are.
     """
-    out = adata.copy()
-    n = adata.n_obs
-    x = sp.csc_matrix(adata.X, copy=True)
+    from exval.tasks.imputing.molecules import from_logs, prepared
+    from exval.tasks.imputing.nullcase import leveled
+
+    with_counts = "counts" in adata.layers
+    rows, x = leveled(adata.layers["counts"], rng) if with_counts else (np.arange(adata.n_obs), adata.X)
+    x = sp.csc_matrix(x, copy=True)
+    total_n = np.asarray(x.sum(1), dtype=np.float64).ravel()  # all alike, and not those of the shuffled genes
     for j in columns:
         part = slice(x.indptr[j], x.indptr[j + 1])
-        x.indices[part] = rng.permutation(n)[x.indices[part]]
-    out.X = _sorted_rows(x)
-    if "counts" in adata.layers:
-        total_n = np.asarray(adata.layers["counts"].sum(1), float).ravel()
-        if "exval_total" in adata.obs and np.isfinite(adata.obs["exval_total"]).all():
-            total_n = adata.obs["exval_total"].to_numpy(float)
-        counts = sp.csc_matrix(adata.layers["counts"], copy=True)
-        new = x[:, columns].copy()
-        rate = np.expm1(new.data.astype(float)) * total_n[new.indices] / 1e4
-        new.data = np.floor(rate + rng.random(len(rate))).astype(np.float32)
-        keep = np.ones(adata.n_vars, bool)
-        keep[columns] = False
-        pieces = sp.hstack([counts[:, np.flatnonzero(keep)], new], format="csc")
-        back = np.empty(adata.n_vars, int)
-        back[np.concatenate([np.flatnonzero(keep), columns])] = np.arange(adata.n_vars)
-        out.layers["counts"] = _sorted_rows(pieces[:, back])
-    return out
+        x.indices[part] = rng.permutation(len(rows))[x.indices[part]]
+    x, names = _sorted_rows(x), adata.obs_names[rows]
+    out = prepared(x, names, adata.var_names, total_n) if with_counts else from_logs(x, names, adata.var_names)
+    for column in adata.obs:
+        if column not in out.obs:
+            out.obs[column] = adata.obs[column].to_numpy()[rows]
+    return out, rows
 
 
 def _sorted_rows(x: sp.csc_matrix) -> sp.csr_matrix:
@@ -223,7 +228,7 @@ def _sorted_rows(x: sp.csc_matrix) -> sp.csr_matrix:
 
 
 def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Invention) -> dict[str, np.ndarray]:
-    """Values of the permuted genes after they were imputed, by name; the test between the two largest types."""
+    """(n,) values of the permuted genes after they were imputed, by name; the test between the two largest types."""
     from exval.metrics.correlation import gene_correlations
 
     names, sizes = np.unique(groups_n, return_counts=True)
@@ -236,15 +241,15 @@ def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Inventi
     if not len(columns) or len(names) < 2:
         found.warnings.append("permuted genes could not be tested: there is one type only, or no gene to permute")
         return {}
-    shuffled = permute_genes(adata, columns, rng)
     genes = list(adata.var_names[columns])
     try:
+        shuffled, rows = permute_genes(adata, columns, rng)
         told = clone(method).fit(shuffled, label).impute(shuffled, genes).to("log1p").values_nq
     except ExvalError as error:
         found.warnings.append(f"the method could not be fitted to permuted genes: {error}")
         return {}
     read = sp.csc_matrix(shuffled.X)[:, columns].toarray()
-    a, b = (groups_n == names[i] for i in np.argsort(-sizes, kind="stable")[:2])
+    a, b = (groups_n[rows] == names[i] for i in np.argsort(-sizes, kind="stable")[:2])
     if min(a.sum(), b.sum()) >= 5:
         for x, what, key in ((told, "imputed", ""), (read, "as read", "_as_read")):
             share = float(discoveries(x[a], x[b]).mean())
@@ -257,7 +262,9 @@ def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Inventi
             found.rows.append({"slice": f"null: permuted, {what}", "metric": "mean_abs_correlation", "value": size,
                                "n": len(columns), "unit": "gene", "note": "between permuted genes"})  # fmt: skip
             found.figures[f"impute_null_correlation{key}"] = size
-    return dict(zip(genes, told.T))
+    whole_nq = np.full((adata.n_obs, len(genes)), np.nan, np.float32)
+    whole_nq[rows] = told
+    return dict(zip(genes, whole_nq.T))
 
 
 def _telling(log_ng: sp.csc_matrix, groups_n: np.ndarray, adata: AnnData) -> list[str]:
@@ -271,13 +278,13 @@ def _telling(log_ng: sp.csc_matrix, groups_n: np.ndarray, adata: AnnData) -> lis
     return list(adata.var_names[seen[np.argsort(-score, kind="stable")[:SHOWN]]])
 
 
-def _pictures(fitted, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, found: Invention) -> None:
+def _pictures(impute, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, found: Invention) -> None:
     from exval.tasks.map2d import map_cells, spread_rows
 
     genes = list(shown if shown is not None else _telling(log_ng, groups_n, adata))[:SHOWN]
     if not genes:
         return
-    told = fitted.impute(adata, genes).to("log1p").values_nq
+    told = impute(genes)
     read = log_ng[:, adata.var_names.get_indexer(genes)].toarray()
     rows = spread_rows(adata.n_obs)
     if xy_n2 is None:
@@ -298,7 +305,7 @@ def _pictures(fitted, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, fou
         checks.append(
             {"gene": gene, "r": r, "measured": eta2(read[:, [j]], groups_n)[0],
              "imputed": eta2(told[:, [j]], groups_n)[0],
-             "permuted": np.nan if after is None else eta2(after[:, None], groups_n)[0]}
+             "permuted": np.nan if after is None else _eta2_of_known(after, groups_n)}
         )  # fmt: skip
     drawn = pd.DataFrame({name: np.concatenate(values) for name, values in parts.items()})
     drawn.insert(0, "gene", np.repeat(genes, len(rows)))
@@ -306,7 +313,14 @@ def _pictures(fitted, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, fou
     found.tables |= {"imputed_genes": drawn, "gene_check": pd.DataFrame(checks)}
 
 
+def _eta2_of_known(x_n: np.ndarray, groups_n: np.ndarray) -> float:
+    there = np.isfinite(x_n)
+    return float(eta2(x_n[there, None], groups_n[there])[0])
+
+
 def _conclude(found: Invention) -> None:
+    from exval.tasks.imputing.null import invents
+
     said, high = [], []
     for key, what in (
         ("impute_null_halves", "of the genes that do not differ between halves of one type are called different"),
@@ -315,7 +329,7 @@ def _conclude(found: Invention) -> None:
         if key in found.figures:
             share, read = found.figures[key], found.figures[f"{key}_as_read"]
             said.append(f"{100 * share:.1f} % {what} (as read {100 * read:.1f} %)")
-            high.append(share > max(LIMIT, 2 * read))
+            high.append(invents(share, read))
     if not said:
         found.sentence, found.advice = "", "Not checked: there are too few cells of a type to test for inventions."
     elif any(high):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib import metadata
@@ -156,6 +155,7 @@ def run_benchmark(
     """
     from exval.bench import summary
     from exval.bench.grid import run_grid
+    from exval.bench.shelf import opened
     from exval.report import write_report
 
     asked = {"preset": preset, "data": data, "method": method, "seeds": seeds, "seconds": seconds,
@@ -164,19 +164,23 @@ def run_benchmark(
     if not planned.cells:
         why = "; ".join(f"{what}: {why}" for what, why in planned.skipped[:5])
         raise InputError(f"{name} has no cell to run{f' ({why})' if why else ''}")
-    found = run_grid(
-        planned.cells, out, engine=engine, limits=planned.limits, workers=workers, resume=resume, retry=retry,
-        name=planned.name, config=planned.config, preload=planned.preload, only_collect=only_report,
-    )  # fmt: skip
-    found.config |= _described(planned, found.rows) | {"command": _command(name, out, engine, asked)}
-    found.extras = summary.tables(
-        found.rows, planned.primary, unranked=planned.unranked, reference=planned.reference, skipped=planned.skipped
-    )
-    found.verdict, more = (planned.conclude or summary.conclude)(found)
-    found.extras |= more
-    shutil.rmtree(Path(out) / "extras", ignore_errors=True)  # those of an earlier run may not apply any more
-    found.save(out)
-    write_report(out)
+    with opened(Path(out), planned.name) as shelf:  # until the page is written: nobody else writes meanwhile
+        found = run_grid(
+            planned.cells, out, engine=engine, limits=planned.limits, workers=workers, resume=resume, retry=retry,
+            name=planned.name, config=planned.config, preload=planned.preload, only_collect=only_report, shelf=shelf,
+        )  # fmt: skip
+        found.config |= _described(planned, found.rows) | {"command": _command(name, out, engine, asked)}
+        found.extras = summary.tables(
+            found.rows, planned.primary, unranked=planned.unranked, reference=planned.reference,
+            skipped=planned.skipped, blocks=planned.blocks,
+        )  # fmt: skip
+        found.verdict, more = (planned.conclude or summary.conclude)(found)
+        found.extras |= more
+        found.save(out)
+        for old in (Path(out) / "extras").glob("*.parquet"):  # those of an earlier run may not apply any more
+            if old.stem not in found.extras:
+                old.unlink()
+        write_report(out)
     return found
 
 

@@ -76,7 +76,8 @@ class Job:
         self.columns = columns_of(source, given if asked is None else asked)
         sheets = 2 if self.sd and (fixed is None or fixed.has_sd) else 1
         self._refuse_foreign()
-        refuse_too_large(source.n, len(self.columns.keep_p), sheets, folder)
+        copied = source.path.stat().st_size if source.path is not None and source.path.is_file() else 0.0
+        refuse_too_large(source.n, len(self.columns.keep_p), sheets, folder, copied)
         self.out_unit = self._unit_out(source)
         with threadpool_limits(self.threads):
             self.adata = adata = source.to_adata(obsm=False)
@@ -137,7 +138,11 @@ class Job:
         return SD_KEY if self.key == KEY else f"{self.key}_sd"
 
     def _examine(self, one: Imputer) -> None:
-        groups = None if self.label is None else self.source.obs[self.label].astype(str).to_numpy(object)
+        groups = None
+        if self.label is not None:
+            from exval.data.labels import labels_of
+
+            groups = labels_of(self.source.obs, self.label).to_numpy(object)
         shown = None if self.out_genes is None else list(dict.fromkeys(map(str, self.columns.gene_p)))
         n, g = self.adata.shape
         head = f"{self.title} on {self.source.name}, {n:,} cells x {g:,} genes"

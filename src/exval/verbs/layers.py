@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from exval.bench.watch import machine_memory_gb
 from exval.errors import GeneError, InputError, OutputError
 
 if TYPE_CHECKING:
@@ -86,17 +87,17 @@ def read_genes(genes: Any, source: Source, what: str) -> list[str] | None:
     return list(dict.fromkeys(known[word] for word in words if word in known))
 
 
-def free_memory() -> float:
-    """Bytes of memory that can still be had; inf where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        return float("inf")
-
-
-def refuse_too_large(n: int, columns: int, layers: int, folder: Path | None) -> None:
+def refuse_too_large(n: int, columns: int, layers: int, folder: Path | None, copied: float = 0.0) -> None:
     """Refuse dense layers that cannot fit, before anything is computed, with the number.
+
+    Parameters
+    ----------
+    n, columns, layers
+        Cells, genes, and how many sheets of them.
+    folder
+        Where they are written; None: they stay in memory.
+    copied
+        Bytes of the file that is copied beside them.
 
     Raises
     ------
@@ -104,12 +105,14 @@ def refuse_too_large(n: int, columns: int, layers: int, folder: Path | None) -> 
         On disk (``folder``), or in memory where there is none.
     """
     need = 4.0 * n * columns * layers
-    have = free_memory() * 0.8 if folder is None else shutil.disk_usage(folder).free * 0.95
+    if folder is None:
+        have, where = 0.8e9 * machine_memory_gb(), "in memory"
+    else:
+        have, where = shutil.disk_usage(folder).free * 0.95 - copied, "on the disk beside the copy of the file"
     if need > have:
-        where = "in memory" if folder is None else "on the disk"
         raise OutputError(
             f"{n:,} cells x {columns:,} genes in {layers} dense layer{'s' if layers > 1 else ''} are {need / 1e9:.1f} "
-            f"GB, and {have / 1e9:.1f} GB are free {where}: name the genes you need with --out-genes"
+            f"GB, and {max(have, 0) / 1e9:.1f} GB are free {where}: name the genes you need with --out-genes"
         )
 
 

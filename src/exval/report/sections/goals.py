@@ -18,18 +18,20 @@ def section(folder: Folder) -> Section | None:
         return None
     goals = list(dict.fromkeys(found.goal))
     false = found.groupby("method").false_discoveries.max()
+    invent = set(found.method[found.answer.str.contains("false discoveries")])
     body = []
     for method in [one for one in in_order(folder) if one in set(found.method)]:
         part = found[found.method == method].set_index("goal")
         cells = [_cell(part.loc[goal]) if goal in part.index else tag("td", numbers.DASH) for goal in goals]
         share = float(false.get(method, float("nan")))
-        lost = "lost" if share > 0.08 else None
+        lost = "lost" if method in invent else None
         body.append([tag("td", name(method, 26), cls="method"), *cells,
                      tag("td", numbers.share(share) if numbers.known(share) else numbers.DASH, cls=lost)])  # fmt: skip
     text = (
         "In how many cases (data set and arm) a method is clearly better, and clearly worse, than the values as read: "
-        "paired 95 % intervals over cells or genes, outside a margin. False discoveries: the largest share, over the "
-        "cases of the null arm, of genes called different where none is; above 8 % values are not to be tested."
+        "paired 95 % intervals over cells or genes, outside a margin; a case in which it failed is not a better one. "
+        "False discoveries: the largest share, over the cases of the null arm, of genes called different where none "
+        "is; more than one in a hundred above the values as read, and values are not to be tested."
     )
     head = ["method", *goals, tag("th", "false discoveries", cls="num")]
     return Section.of("goals", "Which method for which goal", table(head, body, text=1 + len(goals), cls="full"),
@@ -41,4 +43,5 @@ def _cell(row: pd.Series) -> Html:
         return tag("td", "reference")
     said = tag("b", "use") if row.answer == "use" else row.answer.partition(":")[0]
     counts = f"{int(row.better)} better, {int(row.worse)} worse of {int(row.cases)}"
+    counts += f", {int(row.failed)} failed" if row.get("failed") else ""
     return tag("td", said, Html("<br>"), tag("small", counts))

@@ -72,7 +72,11 @@ def _cell(folder: Folder, column: pd.DataFrame, entry: pd.Series | None, task: s
     if entry is None:
         return tag("td", numbers.DASH, cls="num")
     failed = int(entry.n_failed)
-    lost = tag("small", f"{failed} of {failed + int(entry.n)} failed", cls="lost") if failed else None
+    lost = (
+        tag("small", f"{failed} of {int(entry.get('n_cases', failed + entry.n))} failed", cls="lost")
+        if failed
+        else None
+    )
     if not numbers.known(entry.value):
         return tag("td", lost or numbers.DASH, cls="num")
     whole = column.value[
@@ -93,25 +97,34 @@ def _by_data(folder: Folder, methods: list[str], tasks: list[str]) -> Html | Non
     found = folder.table("cases", "task", "data", "method", "value", "status", "note")
     if found is None:
         return None
+    found = found.assign(case=_names(found))
     inside = []
     for task in tasks:
-        part = found[found.task == task].set_index(["method", "data"])
-        names = list(dict.fromkeys(found.data[found.task == task]))
-        rows = [[tag("td", name(method, 26), cls="method"), *(_case(part, method, data) for data in names)]
+        part = found[found.task == task].set_index(["method", "case"])
+        names = list(dict.fromkeys(found.case[found.task == task]))
+        rows = [[tag("td", name(method, 26), cls="method"), *(_case(part, method, case) for case in names)]
                 for method in methods[:LISTED]]  # fmt: skip
-        head = ["method", *(tag("th", shorten(data, 18), cls="num", title=data) for data in names)]
+        head = ["method", *(tag("th", shorten(case, 28), cls="num", title=case) for case in names)]
         inside.append(details(f"{task_title(folder, task)}: every data set", table(head, rows, cls="board")))
     return join(inside, tag("p", "±: standard deviation over seeds.", cls="note") if _spread(found) else None)
+
+
+def _names(found: pd.DataFrame) -> list[str]:
+    """The data set; with its split, where a task has several of it."""
+    if "split" not in found:
+        return list(found.data)
+    many = found.groupby(["task", "data"]).split.transform("nunique") > 1
+    return [f"{row.data}, {row.split}" if several else row.data for row, several in zip(found.itertuples(), many)]
 
 
 def _spread(found: pd.DataFrame) -> bool:
     return "seed_sd" in found and bool((found.seed_sd > 0).any())
 
 
-def _case(part: pd.DataFrame, method: str, data: str) -> Html:
-    if (method, data) not in part.index:
+def _case(part: pd.DataFrame, method: str, case: str) -> Html:
+    if (method, case) not in part.index:
         return tag("td", numbers.DASH, cls="num")
-    entry = part.loc[(method, data)]
+    entry = part.loc[(method, case)]
     if entry.status != "ok":
         return tag("td", tag("small", entry.status, cls="lost", title=entry.note), cls="num")
     sd = entry.get("seed_sd")

@@ -38,7 +38,9 @@ class Annotation(Analysis):
         kinds = case.groups_n.astype(str).astype(object)
         scored = np.isin(kinds.astype(str), case.reference_groups.astype(str))
         truth, said, other = kinds[scored], aligned_n[scored], said_n[scored]
-        codes = pd.factorize(np.concatenate([truth, said]), sort=True)[0]
+        # one numbering for every method, whatever types it names
+        types = pd.Index(sorted({*case.groups_n.astype(str), *case.reference_groups.astype(str)}))
+        codes = types.get_indexer(np.concatenate([truth, said]).astype(str))
         n = int(scored.sum())
         return [
             Figure("macro_f1", macro_f1(truth, said), n=n,

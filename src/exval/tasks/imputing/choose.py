@@ -79,14 +79,14 @@ def recommend(
         cells divided in two.
     ``de``, ``markers``
         Average precision for the genes that held-out molecules show to differ (mark a type), groups from ``label`` or
-        from clusters of yet other molecules. A method that finds more than 5 % false discoveries (and twice the
-        sampling error of that share) in the null arm is disqualified: its values must not be tested.
+        from clusters of yet other molecules. A method that finds more false discoveries in the null arm than the values
+        as read (:data:`exval.tasks.imputing.null.ALLOWED`) is disqualified: its values must not be tested.
     ``trajectory``
         Kendall's tau between the pseudotimes of imputed and of held-out values from the same roots.
 
     ``nothing`` is always a candidate, and is recommended unless another is clearly better: the paired 95 % interval of
-    the difference, over cells or genes, excludes zero. Of those the best is taken; the sentence names the ones that
-    cannot be told from it.
+    the difference, over cells or genes, excludes zero, on the molecules that chose and on those that took no part. Of
+    those the best is taken; the sentence names the ones that cannot be told from it.
 
     Parameters
     ----------

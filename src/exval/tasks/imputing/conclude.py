@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from exval.bench.intervals import verdict
+from exval.bench.intervals import resampled, verdict
 from exval.metrics import METRICS
+from exval.tasks.imputing.analysis import KINDS
+from exval.tasks.imputing.null import invents
 from exval.tasks.imputing.paired import interval
 from exval.tasks.imputing.score import HEADLINE
 
@@ -29,8 +31,7 @@ GOALS = {
 TESTED = ("differential expression", "markers")
 MARGIN = {"rmse": 0.01, "poisson_deviance": 0.005, "ari": 0.02, "auprc": 0.01, "kendall": 0.02, "macro_f1": 0.01}
 """Differences within this are a tie."""
-ALLOWED = 0.08
-"""Share of false discoveries in the null arm up to which values may be tested: 5 % and what 400 genes add by chance."""
+DRAWS = 500
 
 
 def conclude(results: Results, n_boot: int = 300) -> tuple[str, dict[str, pd.DataFrame]]:
@@ -48,11 +49,14 @@ def conclude(results: Results, n_boot: int = 300) -> tuple[str, dict[str, pd.Dat
     verdict
         One sentence a goal, the false discoveries in the same breath.
     tables
-        ``goals``: goal, method, mean_rank, better, worse, tie, cannot_tell (cases against nothing), false_discoveries,
-        seconds, answer. ``differences``: task, data, split, method, metric, value, lo, hi, verdict: how much better
-        than nothing (positive is better), paired over cells or genes, seeds averaged (value and bounds: repeats of the
-        same cells narrow no interval). ``false_discoveries``: method, data, split and the figures of the null arm.
-        ``coverage``: of methods with a standard deviation.
+        ``goals``: goal, method, mean_rank, cases, better, worse, tie, cannot_tell (against nothing), failed,
+        below_mean (cases in which the mean of all cells does better), false_discoveries, seconds, answer.
+        ``differences``: task, data, split, method, metric, value, lo, hi, verdict: how much better than nothing
+        (positive is better), paired over cells or genes, seeds averaged (value and bounds: repeats of the same cells
+        narrow no interval). ``standings``: task, data, split, method, metric, value, lo, hi, rank, rank_lo, rank_hi,
+        of recovery, ranks among those that are ranked, cells resampled. ``false_discoveries``: method, data, split, the
+        figures of the null arm, and excess: above the values as read. ``coverage``: of methods with a standard
+        deviation.
     """
     rows = results.rows[results.rows.status == "ok"]
     gaps = differences(results.predictions, n_boot)
@@ -60,7 +64,8 @@ def conclude(results: Results, n_boot: int = 300) -> tuple[str, dict[str, pd.Dat
     parts = [_goal(goal, tasks, results, gaps, null) for goal, tasks in GOALS.items()]
     parts = [part for part in parts if len(part)]
     goals = pd.concat(parts, ignore_index=True) if parts else _goal("", (), results, gaps, null)
-    tables = {"goals": goals, "differences": gaps, "false_discoveries": null, "coverage": _coverage(rows)}
+    tables = {"goals": goals, "differences": gaps, "standings": standings(results.predictions),
+              "false_discoveries": null, "coverage": _coverage(rows)}  # fmt: skip
     lines = [_sentence(goal, goals[goals.goal == goal], gaps) for goal in GOALS]
     lines = [*_incomplete(results.config), *(line for line in lines if line), *_null_words(null)]
     return " ".join(lines) or "No cell gave a figure.", {name: t for name, t in tables.items() if len(t)}
@@ -94,13 +99,62 @@ def differences(units: pd.DataFrame, n_boot: int = 300) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns)
 
 
+def standings(units: pd.DataFrame, n_boot: int = DRAWS) -> pd.DataFrame:
+    """Error and rank of every method wherever values or molecules are recovered, with intervals.
+
+    Cells are drawn with replacement, the same for all methods, and the methods ranked in every draw. Seeds are
+    averaged: value, rank and bounds. Methods that lack a seed are left out.
+    """
+    columns = ["task", "data", "split", "method", "metric", "value", "lo", "hi", "rank", "rank_lo", "rank_hi"]
+    found = []
+    if not len(units):
+        return pd.DataFrame(columns=columns)
+    for (task, data, split), case in units.groupby(["task", "data", "split"], sort=False, observed=True):
+        metric = HEADLINE.get(task)
+        if task not in GOALS["plot and recovery"]:
+            continue
+        case = case[case.metric == metric]
+        seeds = sorted(case.seed.unique())
+        whole = case.groupby("method", sort=False, observed=True).seed.nunique() == len(seeds)
+        methods = [name for name in whole.index if whole[name]]
+        per_seed = [_standing(case[case.seed == seed], methods, metric, n_boot, int(seed)) for seed in seeds]
+        if methods and per_seed:
+            table = pd.DataFrame(np.mean(per_seed, axis=0), columns=columns[5:])
+            head = {"task": task, "data": data, "split": split, "method": methods, "metric": metric}
+            found.append(table.assign(**head)[columns].sort_values("value", ascending=not METRICS[metric][1]))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+
+
+def _standing(case: pd.DataFrame, methods: list[str], metric: str, n_boot: int, seed: int) -> np.ndarray:
+    """(m, 6) value, its bounds, rank, its bounds, of one seed."""
+    from scipy.stats import rankdata
+
+    by = dict(iter(case.groupby("method", sort=False, observed=True)))
+    value_mu = np.stack([by[name].value.to_numpy(np.float64) for name in methods])
+    weight_mu = np.stack([by[name].weight.to_numpy(np.float64) for name in methods])
+    draws_bu = np.concatenate(
+        [np.ones((1, value_mu.shape[1])), resampled(np.ones(value_mu.shape[1], int), n_boot, seed)]
+    )
+    figure_bm = (draws_bu @ value_mu.T) / np.maximum(draws_bu @ weight_mu.T, 1e-300)
+    figure_bm = np.sqrt(figure_bm) if KINDS[metric] == "root" else figure_bm
+    ranked = np.array([name not in UNRANKED for name in methods])
+    rank_bm = np.full(figure_bm.shape, np.nan)
+    sign = -1.0 if METRICS[metric][1] else 1.0
+    rank_bm[:, ranked] = rankdata(sign * figure_bm[:, ranked], axis=1)
+    bounds = [np.quantile(x[1:], (0.025, 0.975), axis=0) for x in (figure_bm, rank_bm)]
+    return np.column_stack([figure_bm[0], *bounds[0], rank_bm[0], *bounds[1]])
+
+
 def _null(rows: pd.DataFrame) -> pd.DataFrame:
-    """Figures of the null arm, seeds averaged."""
+    """Figures of the null arm, seeds averaged; ``excess``: false discoveries above those of the values as read."""
     part = rows[(rows.task == "null") & (rows["slice"] == "all")]
     if not len(part):
-        return pd.DataFrame(columns=["method", "data", "split", "false_discoveries"])
+        return pd.DataFrame(columns=["method", "data", "split", "false_discoveries", "excess"])
     wide = part.pivot_table(index=["method", "data", "split"], columns="metric", values="value", sort=False)
-    return wide.reset_index().rename_axis(columns=None)
+    wide = wide.reset_index().rename_axis(columns=None)
+    read = wide[wide.method == REFERENCE].set_index(["data", "split"]).false_discoveries
+    as_read = [read.get((row.data, row.split), 0.0) for row in wide.itertuples()]
+    return wide.assign(excess=wide.false_discoveries - as_read)
 
 
 def _coverage(rows: pd.DataFrame) -> pd.DataFrame:
@@ -112,28 +166,46 @@ def _coverage(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _goal(goal: str, tasks: Sequence[str], results: Results, gaps: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
-    """One row for each method that was scored for a goal."""
-    rows = results.rows
+    """One row for each method that was tried for a goal."""
+    columns = ["goal", "method", "mean_rank", "cases", "better", "tie", "worse", "cannot_tell", "failed", "below_mean",
+               "false_discoveries", "invents", "seconds", "answer"]  # fmt: skip
+    cases = results.extras.get("cases", pd.DataFrame(columns=["task", "data", "split", "method", "status"]))
+    cases = cases[cases.task.isin(tasks)].set_index(["task", "data", "split"])
+    planned = cases.index[(cases.method == REFERENCE) & (cases.status == "ok")]
     ranks = results.extras.get("ranks", pd.DataFrame(columns=["scope", "method", "mean_rank"]))
-    scopes = set(ranks.scope)
-    here = rows[rows.task.isin(tasks) & (rows.status == "ok")]
-    part, found = gaps[gaps.task.isin(tasks)], []
-    false = null.groupby("method").false_discoveries.max() if len(null) else pd.Series(dtype=float)
-    for method in dict.fromkeys(here.method):
-        said = part[part.method == method].verdict.value_counts()
-        scope = [task for task in tasks if task in scopes] or ["all"]
-        rank = ranks[ranks.scope.isin(scope) & (ranks.method == method)].mean_rank.mean()
+    scope = [task for task in tasks if task in set(ranks.scope)] or ["all"]
+    ok = results.rows[results.rows.task.isin(tasks) & (results.rows.status == "ok")]
+    seconds = ok.drop_duplicates(["method", "config_hash"]).groupby("method").seconds.median()
+    gaps, found = gaps[gaps.task.isin(tasks)].set_index(["task", "data", "split"]), []
+    simple = gaps[gaps.method == "mean"].value
+    for method in dict.fromkeys(cases.method):
+        own = cases[cases.method == method]
+        lost = own.index[own.status != "ok"].intersection(planned)
+        mine = gaps[(gaps.method == method) & ~gaps.index.isin(lost)]
+        said = mine.verdict.value_counts()
+        both = mine[["value"]].join(simple.rename("simple"), how="inner")
         found.append({
-            "goal": goal, "method": method, "mean_rank": rank, "cases": int(said.sum()),
+            "goal": goal, "method": method,
+            "mean_rank": ranks[ranks.scope.isin(scope) & (ranks.method == method)].mean_rank.mean(),
+            "cases": len(planned),
             **{name.replace(" ", "_"): int(said.get(name, 0)) for name in ("better", "tie", "worse", "cannot tell")},
-            "false_discoveries": float(false.get(method, np.nan)),
-            "seconds": here[here.method == method].seconds.median(), "answer": "",
+            "failed": len(lost), "below_mean": int((both.simple > both.value).sum()), **_made_up(method, null),
+            "seconds": seconds.get(method, np.nan), "answer": "",
         })  # fmt: skip
-    columns = ["goal", "method", "mean_rank", "cases", "better", "tie", "worse", "cannot_tell", "false_discoveries",
-               "seconds", "answer"]  # fmt: skip
     table = pd.DataFrame(found, columns=columns)
     table["answer"] = [_answer(row, goal) for row in table.itertuples()]
     return table.sort_values("mean_rank", kind="stable", na_position="last").reset_index(drop=True)
+
+
+def _made_up(method: str, null: pd.DataFrame) -> dict[str, object]:
+    """The largest share of false discoveries, and whether values may not be tested: ``yes``, ``no`` or ``untested``."""
+    own = null[null.method == method]
+    planned = set(zip(null[null.method == REFERENCE].data, null[null.method == REFERENCE].split))
+    share = float(own.false_discoveries.max()) if len(own) else float("nan")
+    if len(own) and invents(float(own.excess.max())):
+        return {"false_discoveries": share, "invents": "yes"}
+    whole = len(own) and set(zip(own.data, own.split)) >= planned
+    return {"false_discoveries": share, "invents": "no" if whole else "untested"}
 
 
 def _answer(row: Any, goal: str) -> str:
@@ -142,11 +214,12 @@ def _answer(row: Any, goal: str) -> str:
         return "reference"
     if row.method in UNRANKED:
         return "control"
-    if goal in TESTED and not row.false_discoveries <= ALLOWED:
-        share = "not tested in the null arm" if np.isnan(row.false_discoveries) else "false discoveries"
-        return f"not for tests: {share}"
-    if row.better > row.cases / 2 and not row.worse:
-        return "use"
+    if goal in TESTED and row.invents != "no":
+        return f"not for tests: {'false discoveries' if row.invents == 'yes' else 'no whole null arm'}"
+    if row.better > row.cases / 2 and not row.worse and not row.failed:
+        return "no better than the mean" if row.below_mean >= row.cases / 2 else "use"
+    if row.failed >= row.cases / 2:
+        return "failed"
     if row.better > row.worse:
         return "sometimes better"
     return "worse than nothing" if row.worse > row.better else "no clear gain"
@@ -160,8 +233,18 @@ def _sentence(goal: str, table: pd.DataFrame, gaps: pd.DataFrame) -> str:
     use = ranked[ranked.answer == "use"]
     refused = ranked[ranked.answer.str.startswith("not for tests") & (ranked.better > ranked.worse)]
     tail = f" ({_few(refused.method)} would gain, but make up differences)" if len(refused) else ""
+    lost = ranked[(ranked.failed > 0) & (ranked.better > ranked.worse)]
+    told = [f"{r.method} in {r.failed} of {r.cases}" for r in lost.itertuples()]
+    tail += f" (failed: {_few(told, 3)})" if len(lost) else ""
+    plain = ranked[ranked.answer == "no better than the mean"]
+    if not len(use) and len(plain):
+        one = plain.iloc[0]
+        return (
+            f"{goal.capitalize()}: {one.method} is better than nothing in {one.better} of {one.cases} cases, but the "
+            f"mean of all cells does better than it in {one.below_mean}{tail}."
+        )
     if not len(use):
-        best = ranked[ranked.answer.isin(["sometimes better"])]
+        best = ranked[ranked.answer == "sometimes better"]
         part = f"; {_few(best.method)} in some cases" if len(best) else ""
         said = "use the values as they are, no method is better in most cases and worse in none"
         return f"{goal.capitalize()}: {said}{part}{tail}."
@@ -172,28 +255,23 @@ def _sentence(goal: str, table: pd.DataFrame, gaps: pd.DataFrame) -> str:
     control = table[table.method == CONTROL]
     if len(control) and control.mean_rank.iloc[0] <= first.mean_rank:
         said += "; the mean of predicted clusters ranks no worse"
-    return said + _simpler(first.method, goal, gaps) + tail + "."
-
-
-def _simpler(method: str, goal: str, gaps: pd.DataFrame) -> str:
-    """In how many cases the mean of all cells, the same for every cell, does better than the method."""
-    part = gaps[gaps.task.isin(GOALS[goal])].set_index(["task", "data", "split"])
-    both = part[part.method == method][["value"]].join(part[part.method == "mean"].value.rename("simple"), how="inner")
-    lost = int((both.simple > both.value).sum())
-    return f"; the mean of all cells does better than it in {lost} of {len(both)}" if lost else ""
+    if first.below_mean:
+        said += f"; the mean of all cells does better than it in {first.below_mean} of {first.cases}"
+    return f"{said}{tail}."
 
 
 def _null_words(null: pd.DataFrame) -> list[str]:
     """Who makes up differences."""
     if not len(null):
         return []
-    worst = null.groupby("method").false_discoveries.max()
-    worst = worst[[name for name in worst.index if name not in UNRANKED]]
-    bad = worst[worst > ALLOWED].sort_values(ascending=False)
+    worst = null.groupby("method")[["false_discoveries", "excess"]].max()
+    worst = worst[[name not in UNRANKED for name in worst.index]]
+    bad = worst[[invents(value) for value in worst.excess]].sort_values("false_discoveries", ascending=False)
     if not len(bad):
         return ["No method made up differences in the null arm."]
     fine = [name for name in worst.index if name not in bad.index and name != REFERENCE]
-    said = f"In the null arm, where no gene differs, {_few([f'{n} ({100 * v:.0f} %)' for n, v in bad.items()])} called"
+    listed = _few([f"{name} ({100 * share:.0f} %)" for name, share in bad.false_discoveries.items()], 8)
+    said = f"In the null arm, where no gene differs, {listed} called"
     return [f"{said} genes different: test the values as read" + (f"; {_few(fine)} did not." if fine else ".")]
 
 

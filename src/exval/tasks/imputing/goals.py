@@ -272,13 +272,13 @@ def _order(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
 
 
 def _from_analysis(name: str) -> Callable[[Trial, Imputed, ImputeCase], pd.DataFrame]:
-    """Units of an analysis; in the better of its two orders, by the test and by the difference of means."""
+    """Units of the figure of an analysis that counts, genes ordered by the test."""
 
     def make(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
         from exval.tasks.imputing import ANALYSES
 
-        parts = [figure for figure in ANALYSES[name]().score(case, imputed) if figure.units is not None]
-        return max(parts, key=lambda figure: figure.value).units
+        found = ANALYSES[name]().score(case, imputed)
+        return next(figure.units for figure in found if figure.slice == "all" and figure.metric == "auprc")
 
     return make
 

@@ -45,17 +45,31 @@ def null_case(
     return make(seen, material, name, arm, two, rng, seed, genes)
 
 
+def leveled(counts: sp.csr_matrix, rng: np.random.Generator) -> tuple[np.ndarray, sp.csr_matrix]:
+    """Rows of the cells with at least as many molecules as a fifth of them has, and their counts at just that depth.
+
+    Examples
+    --------
+    >>> rows, counts = leveled(sp.csr_matrix(np.diag([1.0, 4, 4, 4, 4, 9])), np.random.default_rng(0))
+    >>> rows.tolist(), counts.sum(1).ravel().tolist()
+    ([1, 2, 3, 4, 5], [[4.0, 4.0, 4.0, 4.0, 4.0]])
+    """
+    counts = sp.csr_matrix(counts)
+    whole = sp.csr_matrix((np.rint(counts.data), counts.indices, counts.indptr), counts.shape)
+    total_n = np.asarray(whole.sum(1), dtype=np.float64).ravel()
+    depth = int(np.quantile(total_n, 0.2))
+    if depth < 1:
+        raise InputError("a fifth of the cells has no molecule; leave empty cells out")
+    rows = np.flatnonzero(total_n >= depth)
+    return rows, equal_depth(whole[rows], depth, rng)
+
+
 def _level(material: Material, rng: np.random.Generator) -> tuple:
     """Cells of equal depth, and the material of these cells."""
     cells = material.adata
     if "counts" not in cells.layers:
         return cells, material
-    total_n = np.asarray(cells.layers["counts"].sum(1), dtype=np.float64).ravel()
-    depth = int(np.quantile(total_n, 0.2))
-    if depth < 1:
-        raise InputError("a fifth of the cells has no molecule; leave empty cells out")
-    rows = np.flatnonzero(total_n >= depth)
-    counts = equal_depth(cells.layers["counts"][rows], depth, rng)
+    rows, counts = leveled(cells.layers["counts"], rng)
     return prepared(counts, cells.obs_names[rows], cells.var_names), take(material, rows)
 
 

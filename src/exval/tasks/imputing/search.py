@@ -17,12 +17,12 @@ from exval.tasks.crossval import FAULTS
 from exval.tasks.imputing.cases import ImputeCase, case_of
 from exval.tasks.imputing.goals import Trial
 from exval.tasks.imputing.material import Material
-from exval.tasks.imputing.null import NullArm
+from exval.tasks.imputing.null import NullArm, invents
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-PILOT = 120
+PILOT, LARGER_PILOT, WORTH_A_LOOK_S = 120, 300, 5.0
 
 
 class Search:
@@ -72,26 +72,39 @@ class Search:
                 bar.advance(text=method.title if progress else "")
 
     def _pilot(self, method: Imputer) -> float:
-        """Seconds that a fit will take, from one on 120 cells; more than enough is not measured twice."""
-        from sklearn.base import clone
-
+        """Seconds that a fit will take, from one on 120 cells; where that is long, from how it grows up to 300."""
         visible = self.trial.visible
         if visible.n_obs <= 2 * PILOT:
             return 0.0
         if self.left() < 0:
             return float("inf")
-        times = []
         try:
-            for n in (max(method.min_cells, 60), PILOT):  # the first pays for what is imported and compiled
-                part = visible[:n].copy()
-                start = time.monotonic()
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    clone(method).fit(part).impute(part)
-                times.append(time.monotonic() - start)
+            self._seconds(method, max(method.min_cells, 60))  # the first pays for what is imported and compiled
+            took, n, power = self._seconds(method, PILOT), PILOT, 1.0
+            expected = took * visible.n_obs / n
+            if expected > WORTH_A_LOOK_S and visible.n_obs > 2 * LARGER_PILOT:
+                larger = self._seconds(method, LARGER_PILOT)
+                power = float(np.clip(np.log(larger / took) / np.log(LARGER_PILOT / PILOT), 1.0, 3.0))
+                expected = larger * (visible.n_obs / LARGER_PILOT) ** power
         except FAULTS:
             return 0.0  # tried at once, and the reason noted
-        return times[1] * visible.n_obs / PILOT
+        return expected
+
+    def _seconds(self, method: Imputer, n: int) -> float:
+        """Of the clock, for the first n cells."""
+        from sklearn.base import clone
+
+        part = self.trial.visible[:n].copy()
+        start = time.monotonic()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._in_time(clone(method)).fit(part).impute(part)
+        return max(time.monotonic() - start, 1e-6)
+
+    def _in_time(self, method: Imputer) -> Imputer:
+        """A program of the user's is stopped when the time is up."""
+        limit = method.get_params(deep=False).get("timeout")
+        return method if limit is None else method.set_params(timeout=max(1.0, min(limit, self.left())))
 
     def _try(self, method: Imputer, expected: float) -> None:
         from sklearn.base import clone
@@ -99,7 +112,7 @@ class Search:
         trial = self.trial
         try:
             with Cost() as cost:
-                imputed = clone(method).fit(trial.visible).impute(trial.visible)
+                imputed = self._in_time(clone(method)).fit(trial.visible).impute(trial.visible)
             chosen, score = trial.units(imputed, trial.choose), trial.units(imputed, trial.score)
         except FAULTS as error:
             if method.title == "nothing":
@@ -116,8 +129,8 @@ class Search:
         self.rows[method.title] = {"method": method.title, "status": status, "why": why}
         return self.rows[method.title]
 
-    def _false(self, name: str) -> tuple[float, float]:
-        """Share of false discoveries of a method in the null arm, and how much is allowed."""
+    def _false(self, name: str) -> float:
+        """Share of false discoveries of a method in the null arm."""
         from sklearn.base import clone
 
         if self._null is None:
@@ -127,9 +140,7 @@ class Search:
             self._null = case_of(material, "yours", "null: permuted", rng, genes=self.trial.visible.n_vars, share=1.0)
         case = self._null
         imputed = clone(self.methods[name]).fit(case.adata).impute(case.adata)
-        share = NullArm().score(case, imputed)[0].value
-        g = int(case.null.genes_g.sum())
-        return share, 0.05 + 2 * np.sqrt(0.05 * 0.95 / g)
+        return float(NullArm().score(case, imputed)[0].value)
 
     def clear(self) -> list[str]:
         """Methods clearly better than nothing, best first."""
@@ -146,15 +157,15 @@ class Search:
                 row |= {"status": "disqualified", "why": "no time was left for its null arm"}
                 continue
             try:
-                share, limit = self._false(name)
+                share, as_read = self._false(name), self._false("nothing")
             except FAULTS as error:
                 row |= {"status": "disqualified", "why": f"its null arm failed: {error}"}
                 continue
             row["false_discoveries"] = share
-            if share <= limit:
+            if not invents(share, as_read):
                 return name
-            why = f"{100 * share:.0f} % of genes that differ nowhere were called different"
-            row |= {"status": "disqualified", "why": f"{why} ({100 * limit:.0f} % allowed)"}
+            why = f"{100 * share:.1f} % of genes that differ nowhere were called different"
+            row |= {"status": "disqualified", "why": f"{why} (as read {100 * as_read:.1f} %)"}
         return "nothing"
 
     def level(self, name: str) -> list[str]:
@@ -163,43 +174,47 @@ class Search:
         return [m for m in self.clear() if m != name and self.trial.gain(units[name], units[m], self.seed).lo <= 0]
 
     def conclude(self, columns: tuple[str, ...]) -> tuple[str, pd.DataFrame, str]:
-        """The pick, scored on molecules that took no part in it; the table; and the sentence."""
-        trial, name = self.trial, self._pick()
-        higher = trial.goal.higher
-        for one in {name, "nothing"}:
+        """The pick, scored on molecules that took no part in it; the table; and the sentence.
+
+        A lead that these molecules do not show as well is no lead: then the answer is ``nothing``.
+        """
+        trial, first = self.trial, self._pick()
+        for one in {first, "nothing"}:
             self.rows[one]["held_out"] = trial.value(self.score_units[one])
-        after = trial.gain(self.score_units[name], self.score_units["nothing"], self.seed)
-        self.rows[name]["held_out_difference"] = after.value
+        after = trial.gain(self.score_units[first], self.score_units["nothing"], self.seed)
+        self.rows[first]["held_out_difference"] = after.value
+        name = first if first == "nothing" or after.lo > 0 else "nothing"
+        if name != first:
+            self.rows[first]["why"] = "best of those tried, but not on the molecules that took no part in the choice"
         self.rows[name]["why"] = self.rows[name]["why"] or "recommended"
         table = pd.DataFrame(list(self.rows.values())).reindex(columns=list(columns))
         order = {"tried": 0, "disqualified": 1, "failed": 2, "not tried": 3}
         table["_"] = table.status.map(order) - 0.5 * (table.method == name)
-        table = table.sort_values(["_", "score"], ascending=[True, not higher], kind="stable").drop(columns="_")
-        return name, table.reset_index(drop=True), self._say(name, after)
+        table = table.sort_values(["_", "score"], ascending=[True, not trial.goal.higher], kind="stable")
+        return name, table.drop(columns="_").reset_index(drop=True), self._say(first, name, after)
 
-    def _say(self, name: str, after: Interval) -> str:
+    def _say(self, first: str, name: str, after: Interval) -> str:
         trial, status = self.trial, [row["status"] for row in self.rows.values()]
         tried, skipped = len(status) - status.count("not tried") - 1, status.count("not tried")
         counted = f"{tried} method{'s' if tried != 1 else ''} tried" + (f", {skipped} not" if skipped else "")
         out = [row["method"] for row in self.rows.values() if row["status"] == "disqualified"]
         out = f" Disqualified by false discoveries: {', '.join(out)}." if out else ""
-        goal = trial.goal.name
-        if name == "nothing":
+        goal, row = trial.goal.name, self.rows[first]
+        later = f"{after.value:.3f} [{after.lo:.3f}, {after.hi:.3f}]"
+        if first == "nothing":
             said = f"no method is clearly better ({trial.words}; {counted})"
             return f"For {goal}: use the values as they are; {said}.{out}"
-        row, level = self.rows[name], self.level(name)
-        counted += f"; cannot be told from it: {', '.join(level)}" if level and not trial.goal.tested else ""
-        held = (
-            "which holds"
-            if after.lo > 0
-            else "which cannot be told from zero"
-            if after.hi > 0
-            else "which does not hold"
+        led = (
+            f"better by {row['difference']:.3f} [{row['lo']:.3f}, {row['hi']:.3f}] over {row['n']:,} {trial.goal.unit}s"
         )
-        before, unit = self.rows["nothing"]["score"], f"{trial.goal.unit}s"
+        if name == "nothing":
+            return (
+                f"For {goal}: use the values as they are; {first} led ({trial.words}, {led}), which does not hold on "
+                f"molecules that took no part in the choice: {later}. {counted}.{out}"
+            )
+        level, before = self.level(name), self.rows["nothing"]["score"]
+        counted += f"; cannot be told from it: {', '.join(level)}" if level and not trial.goal.tested else ""
         return (
-            f"For {goal}: {name}, {trial.words} {row['score']:.3f} against {before:.3f} as read, better by "
-            f"{row['difference']:.3f} [{row['lo']:.3f}, {row['hi']:.3f}] over {row['n']:,} {unit}; on molecules that "
-            f"took no part in the choice the difference is {after.value:.3f} [{after.lo:.3f}, {after.hi:.3f}], {held}. "
-            f"{counted}.{out}"
+            f"For {goal}: {name}, {trial.words} {row['score']:.3f} against {before:.3f} as read, {led}; on molecules "
+            f"that took no part in the choice the difference is {later}, which holds. {counted}.{out}"
         )
