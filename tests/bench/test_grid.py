@@ -134,6 +134,21 @@ def test_failures_are_kept_unless_asked_for(tmp_path):
         run_grid(cells, tmp_path / "out", retry="all")
 
 
+def test_what_a_limit_ended_is_run_again_under_a_higher_one(tmp_path):
+    cells = [Cell("benchcells:nap", {"sleep": 1.0}, {"method": "late"}), *plan(1)]
+    assert run_grid(cells, tmp_path / "out", limits=Limits(seconds=0.3)).rows.status.tolist() == ["timeout", "ok"]
+    again = run_grid(cells, tmp_path / "out", limits=Limits(seconds=0.2))
+    assert again.rows.status.tolist() == ["timeout", "ok"] and "0.3 s" in again.rows.note.iloc[0]
+    assert run_grid(cells, tmp_path / "out", limits=Limits(seconds=60)).rows.status.tolist() == ["ok", "ok"]
+
+
+def test_times_of_other_numbers_of_threads_are_said(tmp_path, capsys):
+    run_grid(plan(2), tmp_path / "out")
+    assert "another number of threads" not in capsys.readouterr().err
+    run_grid(plan(3), tmp_path / "out", limits=Limits(threads=2))
+    assert "2 cells that have ended used another number of threads" in capsys.readouterr().err
+
+
 def test_only_collect_runs_nothing(tmp_path):
     out = tmp_path / "out"
     run_grid(plan(2), out)

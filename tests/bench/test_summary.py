@@ -51,6 +51,53 @@ def test_a_cell_that_failed_stands_for_all_its_tasks_where_there_was_something_t
     assert told == {("low", "x"), ("low", "y"), ("high", "x")}  # nobody has a value for high on y
 
 
+def arm(method, data, split, value=None, **more):
+    return row(method, data, value, split=split, **more)
+
+
+def test_splits_of_a_data_set_are_cases_of_their_own():
+    rows = [arm(m, "x", split, v + step, seed=s) for m, v in (("a", 0.1), ("b", 0.2)) for s in range(2)
+            for split, step in (("easy", 0.0), ("hard", 0.5))]  # fmt: skip
+    found = summary.cases(make_rows(rows), ONE)
+    assert len(found) == 4 and (found.n_seeds == 2).all() and (found.seed_sd == 0).all()
+    test = summary.tables(make_rows(rows), ONE)["rank_tests"].iloc[0]
+    assert (test.n_cases, test.n_blocks) == (2, 1)
+    board = summary.tables(make_rows(rows), ONE)["leaderboard"].set_index("method")
+    assert board.value.round(9).tolist() == [0.35, 0.45] and board.n.tolist() == [1, 1]
+
+
+def test_failing_the_hard_split_makes_nobody_look_better():
+    rows = [arm("honest", "x", split, v, seed=s) for s in range(3) for split, v in (("easy", 0.1), ("hard", 0.8))]
+    rows += [arm("fragile", "x", "easy", 0.11, seed=s) for s in range(3)]
+    rows += [arm("fragile", "x", "hard", 0.81, seed=0)] + [arm("fragile", "x", "hard", seed=s) for s in (1, 2)]
+    found = summary.tables(make_rows(rows), ONE)
+    assert found["ranks"].method.tolist() == ["honest", "fragile"]
+    assert found["cases"].set_index(["method", "split"]).status["fragile", "hard"] == "timeout"
+
+
+def test_a_failure_counts_only_where_it_would_have_been_scored():
+    rows = [arm(m, "x", "as measured", v, task="low") for m, v in (("a", 1.0), ("b", 2.0))]
+    rows += [arm("b", "x", "null", 0.0, task="high", metric="ari"), arm("a", "x", "null", task="")]
+    found = summary.cases(make_rows(rows), TWO).set_index(["task", "split", "method"])
+    assert found.status["low", "as measured", "a"] == "ok" and found.n_failed["low", "as measured", "a"] == 0
+    assert found.status["high", "null", "a"] == "timeout" and ("low", "null", "a") not in found.index
+
+
+def test_data_sets_of_one_source_are_one_block():
+    rows = [row(m, d, v) for m, v in (("a", 1.0), ("b", 2.0)) for d in "uvwxyz"]
+    whole, merged = (
+        summary.tables(make_rows(rows), ONE, blocks=blocks)["rank_tests"].iloc[0] for blocks in (None, {"y": "z"})
+    )
+    assert (whole.n_blocks, merged.n_blocks) == (6, 5) and np.isfinite(whole.cd) and np.isnan(merged.cd)
+    assert summary.tables(make_rows(rows), ONE, blocks={"y": "z"})["leaderboard"].n.tolist() == [5, 5]
+
+
+def test_a_cell_costs_once_however_many_figures_it_gives():
+    rows = [row("a", "x", 1.0, seconds=9.0, task=t, metric=m, config_hash="k1")
+            for t, m in (("low", "rmse"), ("high", "ari"))] + [row("a", "y", 1.0, seconds=1.0, task="low")]  # fmt: skip
+    assert summary.tables(make_rows(rows), TWO)["cost"][["seconds", "n"]].values.tolist() == [[5.0, 2.0]]
+
+
 def test_a_failed_metric_is_a_failure_of_that_task_alone():
     rows = [row("a", "x", 1.0, task="low"), row("a", "x", 0.5, task="high", metric="ari"),
             row("b", "x", 1.0, task="low"),

@@ -97,7 +97,7 @@ def cases(rows: pd.DataFrame, primary: Mapping[str, Primary]) -> pd.DataFrame:
         bad = here[(here.status != "ok") & here.metric.isin([figure.metric, ""]) &
                    ((here["slice"] == figure.slice) | (here.metric == ""))]  # fmt: skip
         scored = set(zip(ok.data, ok.split))
-        bad = bad[(bad.task == task) | [place in scored for place in zip(bad.data, bad.split)]]
+        bad = bad[(bad.task == task) | np.array([place in scored for place in zip(bad.data, bad.split)], dtype=bool)]
         for key, part in pd.concat([ok, bad]).groupby(["data", "split", "method"], sort=False):
             good, lost = part[part.status == "ok"], part[part.status != "ok"].drop_duplicates("seed")
             failed = len(lost) >= max(len(good), 1)

@@ -102,7 +102,11 @@ def examine(
     rng = np.random.default_rng(seed)
     groups_n = clusters_of(adata, seed) if groups_n is None else np.asarray(groups_n, dtype=object)
     known = np.flatnonzero(pd.notna(groups_n))
-    told = lambda genes: fitted.impute(adata, genes).to("log1p").values_nq[known]  # noqa: E731
+    whole = adata
+
+    def told(genes: list[str]) -> np.ndarray:
+        return fitted.impute(whole, genes).to("log1p").values_nq[known]
+
     if len(known) < adata.n_obs:
         adata, groups_n = adata[known].copy(), groups_n[known]
         xy_n2 = None if xy_n2 is None else np.asarray(xy_n2)[known]
@@ -322,14 +326,16 @@ def _conclude(found: Invention) -> None:
     from exval.tasks.imputing.null import invents
 
     said, high = [], []
-    for key, what in (
-        ("impute_null_halves", "of the genes that do not differ between halves of one type are called different"),
-        ("impute_null_permuted", "of permuted genes differ between types"),
+    tested = {row["slice"]: row["n"] for row in found.rows if row["metric"] == "false_discoveries"}
+    for arm, what in (
+        ("halves", "of the genes that do not differ between halves of one type are called different"),
+        ("permuted", "of permuted genes differ between types"),
     ):
+        key = f"impute_null_{arm}"
         if key in found.figures:
             share, read = found.figures[key], found.figures[f"{key}_as_read"]
             said.append(f"{100 * share:.1f} % {what} (as read {100 * read:.1f} %)")
-            high.append(invents(share, read))
+            high.append(invents(share, read, tested[f"null: {arm}, imputed"]))
     if not said:
         found.sentence, found.advice = "", "Not checked: there are too few cells of a type to test for inventions."
     elif any(high):

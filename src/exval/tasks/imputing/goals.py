@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -272,13 +272,20 @@ def _order(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
 
 
 def _from_analysis(name: str) -> Callable[[Trial, Imputed, ImputeCase], pd.DataFrame]:
-    """Units of the figure of an analysis that counts, genes ordered by the test."""
+    """Units of an analysis, genes in the better of its two orders (by the test, by the difference of means).
+
+    Which order that is, the molecules that choose say for both.
+    """
 
     def make(trial: Trial, imputed: Imputed, case: ImputeCase) -> pd.DataFrame:
         from exval.tasks.imputing import ANALYSES
 
-        found = ANALYSES[name]().score(case, imputed)
-        return next(figure.units for figure in found if figure.slice == "all" and figure.metric == "auprc")
+        def by_order(one: ImputeCase) -> dict[str, Any]:
+            return {fig.slice: fig for fig in ANALYSES[name]().score(one, imputed) if fig.units is not None}
+
+        chosen = by_order(trial.choose)
+        best = max(chosen, key=lambda order: chosen[order].value)
+        return (chosen if case is trial.choose else by_order(case))[best].units
 
     return make
 

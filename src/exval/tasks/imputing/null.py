@@ -18,15 +18,24 @@ and then very few: the expected share is near 0, not 5 %. Values as read show wh
 """
 
 
-def invents(share: float, as_read: float = 0.0) -> bool:
+def invents(share: float, as_read: float = 0.0, n: int | None = None) -> bool:
     """Whether a share of false discoveries is more than the values as read and chance account for.
+
+    Parameters
+    ----------
+    share, as_read
+        Of the imputed values, and of the same cells as read.
+    n
+        Number of genes tested: among few, a single one is no finding.
 
     Examples
     --------
     >>> invents(0.005), invents(0.02), invents(0.02, as_read=0.015), invents(float("nan"))
     (False, True, False, True)
+    >>> invents(1 / 24, n=24), invents(2 / 24, n=24)
+    (False, True)
     """
-    return not share <= as_read + ALLOWED
+    return not share <= as_read + max(ALLOWED, 1.001 / n if n else 0.0)
 
 
 class NullArm(Analysis):

@@ -231,11 +231,13 @@ def _verdict(table: pd.DataFrame, said: list[tuple], cost: pd.DataFrame) -> list
 def _cautions(rows: list[dict]) -> list[str]:
     """Methods that invent differences, and methods worse than a control."""
     pooled = [row for row in rows if row.get("fold", 0) == POOLED]
-    false = {(row["method"], row["slice"]): row["value"] for row in pooled if row["metric"] == "false_discoveries"}
+    called = [row for row in pooled if row["metric"] == "false_discoveries"]
+    false = {(row["method"], row["slice"]): row["value"] for row in called}
+    tested = {row["slice"]: row["n"] for row in called}
     best = {row["method"]: row["value"] for row in pooled if row["metric"] == "poisson_deviance"}
     worst: dict[str, float] = {}
     for (name, arm), share in false.items():
-        if name != AGAINST and invents(share, false.get((AGAINST, arm), 0.0)):
+        if name != AGAINST and invents(share, false.get((AGAINST, arm), 0.0), tested[arm]):
             worst[name] = max(share, worst.get(name, 0.0))
     lines = [f"{name} is for plotting, not for testing: it calls {100 * share:.0f} % of genes different that are not."
              for name, share in worst.items()]  # fmt: skip

@@ -22,7 +22,7 @@ from exval.tasks.imputing.null import NullArm, invents
 if TYPE_CHECKING:
     from anndata import AnnData
 
-PILOT, LARGER_PILOT, WORTH_A_LOOK_S = 120, 300, 5.0
+PILOT, LARGER_PILOT, WORTH_A_LOOK_S = 120, 300, 20.0
 
 
 class Search:
@@ -72,7 +72,7 @@ class Search:
                 bar.advance(text=method.title if progress else "")
 
     def _pilot(self, method: Imputer) -> float:
-        """Seconds that a fit will take, from one on 120 cells; where that is long, from how it grows up to 300."""
+        """Seconds that a fit will take, from one on 120 cells; where they may be many, from how they grow up to 300."""
         visible = self.trial.visible
         if visible.n_obs <= 2 * PILOT:
             return 0.0
@@ -80,9 +80,9 @@ class Search:
             return float("inf")
         try:
             self._seconds(method, max(method.min_cells, 60))  # the first pays for what is imported and compiled
-            took, n, power = self._seconds(method, PILOT), PILOT, 1.0
-            expected = took * visible.n_obs / n
-            if expected > WORTH_A_LOOK_S and visible.n_obs > 2 * LARGER_PILOT:
+            took, times = self._seconds(method, PILOT), visible.n_obs / PILOT
+            expected = took * times
+            if took * times**2 > WORTH_A_LOOK_S and visible.n_obs > 2 * LARGER_PILOT:
                 larger = self._seconds(method, LARGER_PILOT)
                 power = float(np.clip(np.log(larger / took) / np.log(LARGER_PILOT / PILOT), 1.0, 3.0))
                 expected = larger * (visible.n_obs / LARGER_PILOT) ** power
@@ -162,7 +162,7 @@ class Search:
                 row |= {"status": "disqualified", "why": f"its null arm failed: {error}"}
                 continue
             row["false_discoveries"] = share
-            if not invents(share, as_read):
+            if not invents(share, as_read, int(self._null.null.genes_g.sum())):
                 return name
             why = f"{100 * share:.1f} % of genes that differ nowhere were called different"
             row |= {"status": "disqualified", "why": f"{why} (as read {100 * as_read:.1f} %)"}
