@@ -12,6 +12,8 @@ from exval.pl.comparison import NAMES, default_metric
 from exval.report.folder import Folder
 from exval.report.numbers import count, known
 
+DESCRIBED = 8
+"""At most so many methods are described in the paragraph; more are named, and their references listed."""
 UNITS = {
     "counts": "raw counts",
     "cp10k": "counts per 10,000",
@@ -127,12 +129,15 @@ def _compared(folder: Folder) -> list[str]:
     names, found = _methods(folder), cards(folder)
     if not names:
         return []
+    if len(names) > DESCRIBED:
+        return [
+            f"Compared were {', '.join(names[:60])}" + (f" and {len(names) - 60} more." if len(names) > 60 else ".")
+        ]
     parts = []
-    for name in names[:20]:
+    for name in names:
         summary = str(found.get(name, {}).get("summary") or "").rstrip(".")
         parts.append(f"{name} ({summary[:1].lower() + summary[1:]})" if summary else name)
-    more = f", and {len(names) - 20} more" if len(names) > 20 else ""
-    return [f"Compared were {'; '.join(parts)}{more}." if len(parts) > 1 else f"The method was {parts[0]}."]
+    return [f"Compared were {'; '.join(parts)}." if len(parts) > 1 else f"The method was {parts[0]}."]
 
 
 def _measured(folder: Folder) -> str:

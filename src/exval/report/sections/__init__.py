@@ -14,6 +14,7 @@ def sections(folder: Folder) -> list[Section]:
         classes,
         confusion,
         cost,
+        coverage,
         failures,
         frontier,
         further,
@@ -30,6 +31,7 @@ def sections(folder: Folder) -> list[Section]:
         reliability,
         selection,
         splits,
+        standings,
         training,
         truth,
         unknown,
@@ -40,7 +42,7 @@ def sections(folder: Folder) -> list[Section]:
         training, recovery, genes, splits, cost, paragraph,
     )  # fmt: skip
     if folder.kind == "bench":
-        order = (goals, leaderboard, ranks, frontier, further, failures, paragraph)
+        order = (goals, standings, leaderboard, ranks, coverage, frontier, further, failures, paragraph)
     found = []
     for module in order:
         try:

@@ -11,7 +11,7 @@ from exval.report.section import Section
 
 KNOWN = frozenset({
     "cases", "leaderboard", "ranks", "rank_tests", "rank_cases", "rank_pairs", "rank_against", "not_ranked", "cost",
-    "failures", "skipped", "goals",
+    "failures", "skipped", "goals", "answers", "standings", "coverage",
 })  # fmt: skip
 LISTED, COLUMNS = 80, 12
 

@@ -28,20 +28,25 @@ def section(folder: Folder) -> Section | None:
         body.append([tag("td", name(method, 26), cls="method"), *cells,
                      tag("td", numbers.share(share) if numbers.known(share) else numbers.DASH, cls=lost)])  # fmt: skip
     text = (
-        "In how many cases (data set and arm) a method is clearly better, and clearly worse, than the values as read: "
-        "paired 95 % intervals over cells or genes, outside a margin; a case in which it failed is not a better one. "
-        "False discoveries: the largest share, over the cases of the null arm, of genes called different where none "
-        "is; more than one in a hundred above the values as read, and values are not to be tested."
+        "+5 −1 of 8: of 8 cases (data set and arm) a method is clearly better than the values as read in 5 and worse "
+        "in 1, by paired 95 % intervals over cells or genes, outside a margin; a case in which it failed is no better "
+        "one. False discoveries: the largest share, over the cases of the null arm, of genes called different where "
+        "none is; more than one in a hundred above the values as read, and values are not to be tested."
     )
     head = ["method", *goals, tag("th", "false discoveries", cls="num")]
-    return Section.of("goals", "Which method for which goal", table(head, body, text=1 + len(goals), cls="full"),
-                      tag("p", text, cls="note"))  # fmt: skip
+    answers = folder.table("answers", "goal", "use", "text")
+    listed = None
+    if answers is not None:
+        rows = [[tag("b", one.goal), one.text] for one in answers.itertuples()]
+        listed = table(["goal", "answer"], rows, text=2, cls="full")
+    return Section.of("goals", "Which method for which goal", listed,
+                      table(head, body, text=1 + len(goals), cls="full"), tag("p", text, cls="note"))  # fmt: skip
 
 
 def _cell(row: pd.Series) -> Html:
     if row.answer == "reference":
         return tag("td", "reference")
     said = tag("b", "use") if row.answer == "use" else row.answer.partition(":")[0]
-    counts = f"{int(row.better)} better, {int(row.worse)} worse of {int(row.cases)}"
-    counts += f", {int(row.failed)} failed" if row.get("failed") else ""
-    return tag("td", said, Html("<br>"), tag("small", counts))
+    counts = Html(f"+{int(row.better)}&nbsp;&minus;{int(row.worse)} of&nbsp;{int(row.cases)}")
+    lost = f", {int(row.failed)} failed" if row.get("failed") else None
+    return tag("td", said, Html("<br>"), tag("small", counts, lost))

@@ -47,10 +47,11 @@ def conclude(results: Results, n_boot: int = 300) -> tuple[str, dict[str, pd.Dat
     Returns
     -------
     verdict
-        One sentence a goal, the false discoveries in the same breath.
+        Which method for which goal, the false discoveries in the same breath.
     tables
-        ``goals``: goal, method, mean_rank, cases, better, worse, tie, cannot_tell (against nothing), failed,
-        below_mean (cases in which the mean of all cells does better), false_discoveries, seconds, answer.
+        ``answers``: goal, use, text, a sentence each. ``goals``: goal, method, mean_rank, cases, better, worse, tie,
+        cannot_tell (against nothing), failed, below_mean (cases in which the mean of all cells does better),
+        false_discoveries, invents, seconds, answer.
         ``differences``: task, data, split, method, metric, value, lo, hi, verdict: how much better than nothing
         (positive is better), paired over cells or genes, seeds averaged (value and bounds: repeats of the same cells
         narrow no interval). ``standings``: task, data, split, method, metric, value, lo, hi, rank, rank_lo, rank_hi,
@@ -66,8 +67,9 @@ def conclude(results: Results, n_boot: int = 300) -> tuple[str, dict[str, pd.Dat
     goals = pd.concat(parts, ignore_index=True) if parts else _goal("", (), results, gaps, null)
     tables = {"goals": goals, "differences": gaps, "standings": standings(results.predictions),
               "false_discoveries": null, "coverage": _coverage(rows)}  # fmt: skip
-    lines = [_sentence(goal, goals[goals.goal == goal], gaps) for goal in GOALS]
-    lines = [*_incomplete(results.config), *(line for line in lines if line), *_null_words(null)]
+    told = [(goal, *_sentence(goals[goals.goal == goal])) for goal in GOALS]
+    tables["answers"] = pd.DataFrame([one for one in told if one[2]], columns=["goal", "use", "text"])
+    lines = [*_incomplete(results.config), *_short(tables["answers"]), *_null_words(null)]
     return " ".join(lines) or "No cell gave a figure.", {name: t for name, t in tables.items() if len(t)}
 
 
@@ -122,6 +124,7 @@ def standings(units: pd.DataFrame, n_boot: int = DRAWS) -> pd.DataFrame:
             table = pd.DataFrame(np.mean(per_seed, axis=0), columns=columns[5:])
             head = {"task": task, "data": data, "split": split, "method": methods, "metric": metric}
             found.append(table.assign(**head)[columns].sort_values("value", ascending=not METRICS[metric][1]))
+    found.sort(key=lambda table: table.data.iloc[0].startswith("simulated"))  # measured cells first
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
 
 
@@ -152,6 +155,8 @@ def _null(rows: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=["method", "data", "split", "false_discoveries", "excess"])
     wide = part.pivot_table(index=["method", "data", "split"], columns="metric", values="value", sort=False)
     wide = wide.reset_index().rename_axis(columns=None)
+    if "false_discoveries" not in wide:
+        return wide.assign(false_discoveries=np.nan, excess=np.nan)
     read = wide[wide.method == REFERENCE].set_index(["data", "split"]).false_discoveries
     as_read = [read.get((row.data, row.split), 0.0) for row in wide.itertuples()]
     return wide.assign(excess=wide.false_discoveries - as_read)
@@ -225,11 +230,11 @@ def _answer(row: Any, goal: str) -> str:
     return "worse than nothing" if row.worse > row.better else "no clear gain"
 
 
-def _sentence(goal: str, table: pd.DataFrame, gaps: pd.DataFrame) -> str:
-    """The answer to: which method for this goal?"""
+def _sentence(table: pd.DataFrame) -> tuple[str, str]:
+    """The answer to: which method for this goal? Its name (``as read``, ``mean``) and a sentence."""
     ranked = table[~table.method.isin([REFERENCE, CONTROL, *UNRANKED])]
     if not len(ranked) or not ranked.cases.sum():
-        return ""
+        return "", ""
     use = ranked[ranked.answer == "use"]
     refused = ranked[ranked.answer.str.startswith("not for tests") & (ranked.better > ranked.worse)]
     tail = f" ({_few(refused.method)} would gain, but make up differences)" if len(refused) else ""
@@ -239,17 +244,17 @@ def _sentence(goal: str, table: pd.DataFrame, gaps: pd.DataFrame) -> str:
     plain = ranked[ranked.answer == "no better than the mean"]
     if not len(use) and len(plain):
         one = plain.iloc[0]
-        return (
-            f"{goal.capitalize()}: {one.method} is better than nothing in {one.better} of {one.cases} cases, but the "
-            f"mean of all cells does better than it in {one.below_mean}{tail}."
+        return "mean", (
+            f"{one.method} is better than nothing in {one.better} of {one.cases} cases, but the mean of all cells does "
+            f"better than it in {one.below_mean}{tail}."
         )
     if not len(use):
         best = ranked[ranked.answer == "sometimes better"]
         part = f"; {_few(best.method)} in some cases" if len(best) else ""
-        said = "use the values as they are, no method is better in most cases and worse in none"
-        return f"{goal.capitalize()}: {said}{part}{tail}."
+        said = "the values as they are: no method is better in most cases and worse in none"
+        return "as read", f"{said}{part}{tail}."
     first = use.iloc[0]
-    said = f"{goal.capitalize()}: {first.method}, better than nothing in {first.better} of {first.cases} cases"
+    said = f"{first.method}, better than nothing in {first.better} of {first.cases} cases"
     level = use.method[1:][use.mean_rank[1:] <= first.mean_rank + 1]
     said += f"; within one rank of it: {_few(level)}" if len(level) else ""
     control = table[table.method == CONTROL]
@@ -257,7 +262,26 @@ def _sentence(goal: str, table: pd.DataFrame, gaps: pd.DataFrame) -> str:
         said += "; the mean of predicted clusters ranks no worse"
     if first.below_mean:
         said += f"; the mean of all cells does better than it in {first.below_mean} of {first.cases}"
-    return f"{said}{tail}."
+    return first.method, f"{said}{tail}."
+
+
+def _short(answers: pd.DataFrame) -> list[str]:
+    """All answers in one sentence.
+
+    Examples
+    --------
+    >>> _short(pd.DataFrame({"goal": ["a", "b", "c", "d"], "use": ["x", "as read", "x", "mean"]}))
+    ['Use x for a and c; the values as read for b.', 'No method beats the mean of all cells for d.']
+    """
+    goals: dict[str, list[str]] = {}
+    for row in answers.itertuples():
+        goals.setdefault(row.use, []).append(row.goal)
+    listed = {use: " and ".join(", ".join(found).rsplit(", ", 1)) for use, found in goals.items()}
+    plain, read = listed.pop("mean", ""), listed.pop("as read", "")
+    parts = [f"{use} for {found}" for use, found in listed.items()]
+    parts += [f"the values as read for {read}"] if read else []
+    lines = [f"Use {'; '.join(parts)}."] if parts else []
+    return lines + ([f"No method beats the mean of all cells for {plain}."] if plain else [])
 
 
 def _null_words(null: pd.DataFrame) -> list[str]:
@@ -265,14 +289,16 @@ def _null_words(null: pd.DataFrame) -> list[str]:
     if not len(null):
         return []
     worst = null.groupby("method")[["false_discoveries", "excess"]].max()
-    worst = worst[[name not in UNRANKED for name in worst.index]]
+    worst = worst[~worst.index.isin([REFERENCE, *UNRANKED])]
+    if not len(worst):
+        return []
     bad = worst[[invents(value) for value in worst.excess]].sort_values("false_discoveries", ascending=False)
     if not len(bad):
         return ["No method made up differences in the null arm."]
-    fine = [name for name in worst.index if name not in bad.index and name != REFERENCE]
-    listed = _few([f"{name} ({100 * share:.0f} %)" for name, share in bad.false_discoveries.items()], 8)
-    said = f"In the null arm, where no gene differs, {listed} called"
-    return [f"{said} genes different: test the values as read" + (f"; {_few(fine)} did not." if fine else ".")]
+    fine = [name for name in worst.index if name not in bad.index]
+    listed = _few([f"{name} {100 * share:.0f} %" for name, share in bad.false_discoveries.items()], 3)
+    said = f"Where no gene differs, {len(bad)} of {len(worst)} methods call genes different ({listed})"
+    return [f"{said}: test the values as read." + (f" {_few(fine)} did not." if fine else "")]
 
 
 def _few(names: Any, most: int = 5) -> str:
