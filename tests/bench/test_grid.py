@@ -117,6 +117,19 @@ def test_nothing_is_run_twice_and_what_changed_is(tmp_path):
     assert calls.read_text().split() == [*ran, "a-0", "a-0"] and len(list((out / "cells").glob("*.json"))) == 1
 
 
+def test_a_run_that_goes_on_keeps_to_the_order(tmp_path):
+    """First seeds first: cells of a second seed do not come forward because their first one is done."""
+    calls, out = tmp_path / "calls", tmp_path / "out"
+    cells = [
+        Cell("benchcells:cell", {"method": data, "i": seed}, {"method": "a", "data": data, "seed": seed},
+             {"calls": str(calls)})
+        for data in "xyz" for seed in (0, 1)
+    ]  # fmt: skip
+    run_grid([cells[0]], out, workers=1)
+    run_grid(cells, out, workers=1)
+    assert calls.read_text().split() == ["x-0", "y-0", "z-0", "x-1", "y-1", "z-1"]
+
+
 def test_labels_are_not_baked_in(tmp_path):
     run_grid(plan(1), tmp_path / "out")
     renamed = [Cell(c.function, c.params, {**c.labels, "method": "renamed"}) for c in plan(1)]

@@ -92,6 +92,7 @@ def run_grid(
     [['alpha', 'rmse', 'ok']]
     """
     from exval.bench import shelf as s
+    from exval.bench.order import in_order
     from exval.bench.results import Results, config_hash
     from exval.train.stop import Stopped
 
@@ -109,6 +110,8 @@ def run_grid(
             shelf.clear()
         todo, done = _split(cells, shelf, retry, limits)
         if todo and not only_collect:
+            wanted = {cell.key for cell in todo}  # the order is that of the whole plan, whatever has been done of it
+            todo = [cell for cell in in_order(cells) if cell.key in wanted]
             ended = _run(todo, done, shelf, engine, limits, workers, preload, start)
             if ended < len(cells):
                 raise Stopped(
@@ -161,12 +164,12 @@ def _ended_early(found: Mapping[str, Any], limits: Limits) -> bool:
 
 def _run(todo, done, shelf, engine, limits, workers, preload, start) -> int:
     """Run what is not there yet; how many cells have ended in all."""
-    from exval.bench.order import GridProgress, Pace, in_order
+    from exval.bench.order import GridProgress, Pace
     from exval.train.stop import on_request
 
     on = importlib.import_module("exval.bench.on_ray" if engine == "ray" else "exval.bench.pool")
     workers = on.prepare(limits, workers)
-    pace, ended, todo = Pace(min(workers, len(todo))), len(done), in_order(todo)
+    pace, ended = Pace(min(workers, len(todo))), len(done)
     for cell, wall in done:
         pace.learn(cell, wall or float("nan"))
     total = len(todo) + len(done)
