@@ -20,6 +20,9 @@ from exval.errors import InputError
 
 PRESETS = ("cpu", "paper")
 FUNCTION = "exval.tasks.imputing.score:run_cell"
+PRELOAD = (
+    "anndata", "h5py", "torch", "scipy.stats", "sklearn.cluster", "exval.tasks.imputing.data", "exval.data.source",
+)  # fmt: skip
 TASKS = {
     "recovery": Primary("rmse", False, "recovery of expected values"),
     "molecules": Primary("poisson_deviance", False, "recovery of held-out molecules"),
@@ -108,7 +111,7 @@ def plan(
         "imputation", "Imputation of single-cell counts", cells, TASKS, skipped, config, chosen["limits"], _conclude,
         unranked=("oracle", "zeros", "mean"), reference="nothing", about=ABOUT,
         blocks={name: "three lines" for name in DATA if name.startswith("three-lines")},  # the same lines, one file
-        preload=("exval.tasks.imputing.data", "exval.methods", "sklearn.cluster", "scipy.stats"),
+        preload=(*PRELOAD, *_modules()),
     )  # fmt: skip
 
 
@@ -148,6 +151,14 @@ def _about(method: Any, preset: str) -> dict[str, Any]:
     settings = {**method.get_params(deep=False), **method.presets.get(preset, {})}
     settings = {name: value for name, value in settings.items() if name not in ("seed", "device", "command")}
     return {"settings": settings, "code": source_hash(type(method)) + command_hash(getattr(method, "command", ""))}
+
+
+def _modules() -> list[str]:
+    """Those of the methods, to be imported before cells are forked: torch alone takes seconds, in every cell."""
+    from exval.methods import METHODS
+    from exval.methods.imputation.base import Imputer
+
+    return sorted({cls.__module__ for _, cls in METHODS.items() if issubclass(cls, Imputer)})
 
 
 def _anywhere(spec: str) -> str:
