@@ -159,7 +159,7 @@ def test_times_of_other_numbers_of_threads_are_said(tmp_path, capsys):
     run_grid(plan(2), tmp_path / "out")
     assert "another number of threads" not in capsys.readouterr().err
     run_grid(plan(3), tmp_path / "out", limits=Limits(threads=2))
-    assert "2 cells that have ended used another number of threads" in capsys.readouterr().err
+    assert "2 jobs that have ended used another number of threads" in capsys.readouterr().err
 
 
 def test_only_collect_runs_nothing(tmp_path):
@@ -301,7 +301,7 @@ def test_a_request_to_stop_is_answered(tmp_path, sent):
     run.send_signal(sent)
     said = run.communicate(timeout=30)[0]
     assert time.monotonic() - started < 8 and run.returncode == 0
-    assert said.startswith("Stopped stopped; ") and "of 12 cells are done and kept: the same command goes on" in said
+    assert said.startswith("Stopped stopped; ") and "of 12 jobs are done and kept: the same command goes on" in said
     assert finished(tmp_path) == int(said.split()[2])
 
 

@@ -193,6 +193,6 @@ def test_verdict_of_little_or_nothing():
 
 def test_verdict_says_what_is_missing():
     text = said(scored({"a": 1.0, "b": 2.0}, 3), config={"cells": {"planned": 10, "ok": 6, "timeout": 2, "not run": 2}})
-    assert text.startswith("Incomplete, 8 of 10 cells: 2 methods on 3 data sets") and text.endswith(
-        "2 of 8 cells failed."
+    assert text.startswith("Incomplete, 8 of 10 jobs: 2 methods on 3 data sets") and text.endswith(
+        "2 of 8 jobs failed."
     )

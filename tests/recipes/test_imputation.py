@@ -58,7 +58,7 @@ def test_the_reference_is_always_in_and_faults_have_one_line():
     assert names == {"nothing", "mean"}
     with pytest.raises(InputError, match="does not impute"):
         plan(methods=["logreg"])
-    with pytest.raises(InputError, match="no method is called 'majic'"):
+    with pytest.raises(InputError, match="no method that imputes is called 'majic'; did you mean 'magic'"):
         plan(methods=["majic"])
     with pytest.raises(InputError, match="no preset 'big'"):
         plan(preset="big")
@@ -230,10 +230,10 @@ def test_nothing_to_say_is_said():
     empty = Results(
         make_rows([{"method": "a", "metric": "rmse", "status": "failed", "value": np.nan}]), pd.DataFrame(), {}
     )
-    assert conclude(empty)[0] == "No cell gave a figure."
+    assert conclude(empty)[0] == "No job gave a figure."
     alone = made_up({"nothing": {"recovery": 0.0}}, {})
     said, more = conclude(alone, n_boot=50)
-    assert said == "No cell gave a figure." and "differences" not in more
+    assert said == "No job gave a figure." and "differences" not in more
 
 
 def test_a_program_of_the_users_is_a_method_like_any_other(tmp_path):

@@ -91,8 +91,8 @@ def many(tmp_path_factory):
 def test_the_verdict_comes_first_and_names_what_is_missing(many):
     shown = Shown(many).text
     body = shown[shown.index("· benchmark ·") :]
-    assert body.index("Incomplete, 400 of 500 cells: 24 methods on 8 data sets in 2 tasks: nothing has the best") < 100
-    assert "Incomplete: 100 of 500 cells have not been run." in shown
+    assert body.index("Incomplete, 400 of 500 jobs: 24 methods on 8 data sets in 2 tasks: nothing has the best") < 100
+    assert "Incomplete: 100 of 500 jobs have not been run." in shown
     assert re.search(r"Cells that failed: .*x\$ 8\. They rank last in their cases", shown)
 
 

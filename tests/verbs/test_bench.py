@@ -40,7 +40,7 @@ def test_the_folder_is_complete(ran):
 
 def test_the_verdict(ran):
     assert ran[0].verdict == ("3 methods on 3 data sets in 2 tasks: alpha has the best mean rank (1.0); 3 data sets "
-                              "are too few for an interval or a test. One of 19 cells failed.")  # fmt: skip
+                              "are too few for an interval or a test. One of 19 jobs failed.")  # fmt: skip
     assert "alpha" in repr(ran[0]) and "sums" in repr(ran[0])
 
 
@@ -60,8 +60,8 @@ def test_a_later_run_replaces_the_tables(tmp_path):
 
 def test_only_report_says_that_it_is_incomplete(ran):
     found = run_benchmark("selftest", out=ran[1], method=[*FEW, "gamma"], seeds=1, only_report=True)
-    assert found.verdict.startswith("Incomplete, 19 of 25 cells: 3 methods on 3 data sets")
-    assert "6 of 25 cells have not been run" in (ran[1] / "report.html").read_text()
+    assert found.verdict.startswith("Incomplete, 19 of 25 jobs: 3 methods on 3 data sets")
+    assert "6 of 25 jobs have not been run" in (ran[1] / "report.html").read_text()
     run_benchmark("selftest", out=ran[1], method=FEW, seeds=1)
 
 
@@ -69,7 +69,7 @@ def test_a_plan_computes_nothing_and_tells_all(ran):
     planned = plan_benchmark("selftest", seeds=1, seconds=9, memory_gb=2.5, threads=2)
     assert (planned.limits.seconds, planned.limits.memory_gb, planned.limits.threads) == (9, 2.5, 2)
     lines = describe(planned, workers=1)
-    assert lines[0] == "30 cells: 10 methods, 3 data sets, 2 tasks"
+    assert lines[0] == "30 jobs: 10 methods, 3 data sets, 2 tasks"
     assert lines[1:3] == ["limits of each: 2 threads, 0:09, 2.5 GB", "time: about 0:01 with 1 at a time"]
     assert lines[3].startswith("left out: raises on all other sets, ") and lines[3].endswith(
         "and 1 more (one is enough)"
@@ -113,5 +113,5 @@ def test_ctrl_c_is_one_line_and_exit_code_130(tmp_path):
     run.send_signal(signal.SIGINT)
     said = run.communicate(timeout=60)[1].splitlines()[-1]
     assert (said, run.returncode) == (
-        "stopped; 12 of 13 cells are done and kept: the same command goes on from there", 130,
+        "stopped; 12 of 13 jobs are done and kept: the same command goes on from there", 130,
     )  # fmt: skip

@@ -125,7 +125,9 @@ def test_what_cannot_fit_is_refused_before_it_is_computed(baron_small, monkeypat
     ("settings", "line"),
     [
         ({"method": "pca"}, "pca does not impute"),
-        ({"method": "magik"}, "no method is called"),
+        ({"method": "magik"}, "no method that imputes is called 'magik'; did you mean 'magic'"),
+        ({"method": "magic", "settings": {"knn": "abc"}}, "knn=abc is no number"),
+        ({"method": "saver", "settings": {"regress": "perhaps"}}, "regress=perhaps: true or false"),
         ({"method": "auto"}, "--goal"),
         ({"method": "mean", "goal": "everything"}, "no goal"),
         ({"method": "mean", "settings": {"t": 3}}, "has no parameter 't'"),

@@ -115,7 +115,7 @@ def run_grid(
             ended = _run(todo, done, shelf, engine, limits, workers, preload, start)
             if ended < len(cells):
                 raise Stopped(
-                    f"stopped; {ended} of {len(cells)} cells are done and kept: the same command goes on from there"
+                    f"stopped; {ended} of {len(cells)} jobs are done and kept: the same command goes on from there"
                 )
         rows, units, counts = s.collect(shelf, cells)
     about = {**(config or {}), "kind": s.KIND, "task": s.KIND, "name": name}
@@ -140,7 +140,7 @@ def _split(
             done.append((cell, found.get("wall") if found["status"] == "ok" else None))
             threads += (found.get("limits") or {}).get("threads", limits.threads) != limits.threads
     if threads:
-        warn([f"{threads:,} cells that have ended used another number of threads: their times are not comparable "
+        warn([f"{threads:,} jobs that have ended used another number of threads: their times are not comparable "
               "(--no-resume runs all again)"])  # fmt: skip
     return todo, done
 
@@ -173,7 +173,7 @@ def _run(todo, done, shelf, engine, limits, workers, preload, start) -> int:
     for cell, wall in done:
         pace.learn(cell, wall or float("nan"))
     total = len(todo) + len(done)
-    with on_request() as asked, GridProgress("Running cells", total, initial=ended, pace=pace, waiting=todo) as bar:
+    with on_request() as asked, GridProgress("Running jobs", total, initial=ended, pace=pace, waiting=todo) as bar:
         running = on.run(
             todo, limits, workers=workers, preload=preload, start=start, begun=bar.begin,
             asked_to_stop=lambda: asked.made,

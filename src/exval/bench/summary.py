@@ -204,14 +204,14 @@ def conclude(results: Results) -> tuple[str, dict[str, pd.DataFrame]]:
 def _incomplete(config: Mapping[str, Any]) -> list[str]:
     cells = config.get("cells", {})
     left = cells.get("not run", 0)
-    return [f"Incomplete, {cells['planned'] - left} of {cells['planned']} cells:"] if left else []
+    return [f"Incomplete, {cells['planned'] - left} of {cells['planned']} jobs:"] if left else []
 
 
 def _failed(config: Mapping[str, Any]) -> list[str]:
     cells = config.get("cells", {})
     bad = sum(n for name, n in cells.items() if name not in ("planned", "ok", "not run"))
     ran = cells.get("planned", 0) - cells.get("not run", 0)
-    return [f"{bad:,} of {ran:,} cells failed." if bad > 1 else f"One of {ran:,} cells failed."] if bad else []
+    return [f"{bad:,} of {ran:,} jobs failed." if bad > 1 else f"One of {ran:,} jobs failed."] if bad else []
 
 
 def _ranked(results: Results) -> list[str]:

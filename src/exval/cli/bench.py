@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         out: Annotated[
             str | None,
-            typer.Option("--out", "-o", metavar="DIR", help="Folder for cells, tables and report.html; goes on there."),
+            typer.Option("--out", "-o", metavar="DIR", help="Folder for jobs, tables and report.html; goes on there."),
         ] = None,
         preset: Annotated[
             str | None,
@@ -37,36 +37,36 @@ def register(app: typer.Typer) -> None:
             int | None,
             typer.Option("--seeds", metavar="N", min=1, help="Repeats with other seeds.", show_default="the preset's"),
         ] = None,
-        engine: Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where cells are run.")] = "local",
+        engine: Annotated[Literal["local", "ray"], typer.Option("--engine", help="Where jobs are run.")] = "local",
         workers: Annotated[
             int | None,
             typer.Option("--workers", metavar="N", min=1, help="Cells at a time.", show_default="what fits"),
         ] = None,
         threads: Annotated[
-            int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads of each cell.")
+            int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads of each job.")
         ] = None,
         seconds: Annotated[
-            float | None, typer.Option("--seconds", metavar="S", help="Longest time of a cell; then it failed.")
+            float | None, typer.Option("--seconds", metavar="S", help="Longest time of a job; then it failed.")
         ] = None,
         memory: Annotated[
-            float | None, typer.Option("--memory", metavar="GB", help="Most memory of a cell; then it failed.")
+            float | None, typer.Option("--memory", metavar="GB", help="Most memory of a job; then it failed.")
         ] = None,
         resume: Annotated[
-            bool, typer.Option("--resume/--no-resume", help="Keep the cells of DIR that have ended, or forget them.")
+            bool, typer.Option("--resume/--no-resume", help="Keep the jobs of DIR that have ended, or forget them.")
         ] = True,
         retry: Annotated[
-            Literal["failed"] | None, typer.Option("--retry", help="Run cells again that failed.", show_default=False)
+            Literal["failed"] | None, typer.Option("--retry", help="Run jobs again that failed.", show_default=False)
         ] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
         only_report: Annotated[
-            bool, typer.Option("--only-report", help="Run nothing: report on the cells that have ended.")
+            bool, typer.Option("--only-report", help="Run nothing: report on the jobs that have ended.")
         ] = False,
         json: o.Json = False,
     ) -> None:
-        """Rerun a published benchmark: every method on every data set, each in a process of its own with limits.
+        """Rerun a published benchmark: every method on every data set, each a job in a process of its own with limits.
 
         What crashes, hangs or needs too much memory is recorded as that. Ctrl-C, a power cut or kill -9 lose the
-        running cells at most: the same command goes on. Without NAME: what there is.
+        running jobs at most: the same command goes on. Without NAME: what there is.
         """
         from exval.bench.benchmark import find
         from exval.errors import InputError

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
@@ -61,6 +63,11 @@ def verb(app: typer.Typer, name: str | None = None, **settings: Any) -> Callable
     return register
 
 
+def _terminated(number: int, frame: object) -> None:
+    """A polite kill ends like Ctrl-C: temporary files go, and what a verb has started ends with it."""
+    raise SystemExit(128 + number)
+
+
 def _begin(quiet: bool, debug: bool, threads: int | None) -> None:
     global _quiet
     import os
@@ -69,6 +76,8 @@ def _begin(quiet: bool, debug: bool, threads: int | None) -> None:
     from exval.progress import set_quiet
 
     _quiet = quiet
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     set_quiet(quiet)
     set_up(quiet=quiet, debug=debug)
     # Read by the numerical libraries when they are first imported. Threads that wait should sleep: beside another busy

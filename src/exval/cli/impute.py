@@ -22,7 +22,10 @@ def register(app: typer.Typer) -> None:
         method: Annotated[
             str,
             typer.Option(
-                "--method", "-m", metavar="NAME", help="auto, a name (exval methods), or the folder of a run."
+                "--method",
+                "-m",
+                metavar="NAME",
+                help="auto, a name (exval methods --verb impute), folder of a run, or cmd:PROGRAM {input} {output}.",
             ),
         ] = "auto",
         goal: Annotated[
@@ -30,7 +33,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         genes: Annotated[
             str | None,
-            typer.Option("--genes", metavar="LIST", help="Genes given: a file, or names.", show_default="all"),
+            typer.Option("--genes", metavar="LIST", help="Genes given and kept: a file, or names.", show_default="all"),
         ] = None,
         out_genes: Annotated[
             str | None,
@@ -67,7 +70,7 @@ def register(app: typer.Typer) -> None:
         threads: o.Threads = None,
         device: o.Device = "auto",
     ) -> None:
-        """Impute the cells of FILE: a copy with the layer exval_imputed, in the unit of the input.
+        """Impute the cells of FILE: a copy with the layer exval_imputed, in the unit of the values used.
 
         A report beside it shows measured, imputed, and imputed after permutation, and says whether the values may be
         used for tests. Methods: exval methods --verb impute. Which one to take: exval recommend FILE --goal GOAL.

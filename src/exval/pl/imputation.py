@@ -62,4 +62,5 @@ def gene_map(
     bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.045, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=9, length=0)
+    bar.set_label("log1p(CP10k)", fontsize=9)
     return ax

@@ -89,8 +89,7 @@ def plan(
         if spec.file:
             path = None if data is None else Path(data) / spec.file
             if path is None or not path.is_file():
-                why = "no folder with data sets was named (--data)" if path is None else f"{spec.file} is not in {data}"
-                skipped.append((spec.name, why))
+                skipped.append((spec.name, _missing(data, spec.file)))
                 continue
             file_hash = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for arm in spec.arms:
@@ -159,6 +158,13 @@ def _modules() -> list[str]:
     from exval.methods.imputation.base import Imputer
 
     return sorted({cls.__module__ for _, cls in METHODS.items() if issubclass(cls, Imputer)})
+
+
+def _missing(data: str | None, file: str) -> str:
+    if data is None:
+        return "no folder with data sets was named (--data)"
+    below = next((path.parent for path in sorted(Path(data).glob(f"*/{file}"))), None)
+    return f"{file} is not in {data}" + (f", but in {below}" if below else "")
 
 
 def _anywhere(spec: str) -> str:

@@ -82,11 +82,11 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
     """A few figures below the verdict."""
     cells, data = _cells(folder), about(folder)
     numbers = {"methods": data.get("methods"), "data sets": data.get("data"), "tasks": len(data.get("primary", {})),
-               "cells": cells.get("planned")}  # fmt: skip
+               "jobs": cells.get("planned")}  # fmt: skip
     found = [(name, count(number)) for name, number in numbers.items() if number]
     found += [(status, count(cells[status])) for status in (*FAILED, "not run") if cells.get(status)]
     found += [("preset", str(folder.config["preset"]))] if folder.config.get("preset") else []
-    found += [("limits of a cell", _limits(folder))] if _limits(folder) else []
+    found += [("limits of a job", _limits(folder))] if _limits(folder) else []
     return found
 
 
@@ -105,7 +105,7 @@ def warnings(folder: Folder) -> list[str]:
     cells = _cells(folder)
     lines = []
     if cells.get("not run"):
-        lines.append(f"Incomplete: {count(cells['not run'])} of {count(cells.get('planned'))} cells have not been run.")
+        lines.append(f"Incomplete: {count(cells['not run'])} of {count(cells.get('planned'))} jobs have not been run.")
     found = folder.table("failures", "method", "status")
     if found is not None:
         worst = found.method.value_counts()
@@ -130,7 +130,7 @@ def paragraph(folder: Folder, compared: list[str]) -> str:
     preset = f" (preset {config['preset']})" if config.get("preset") else ""
     own = f"exval {config.get('version') or __version__}"
     size = f"{count(data.get('methods'))} methods on {count(data.get('data'))} data sets"
-    text = [f"{name}{preset} was run with {own}: {size}, {count(cells.get('planned'))} cells, each in its own process"]
+    text = [f"{name}{preset} was run with {own}: {size}, {count(cells.get('planned'))} jobs, each in its own process"]
     text[0] += f" limited to {_limits(folder)}" if _limits(folder) else ""
     machine = config.get("machine")
     if isinstance(machine, Mapping) and machine.get("processor"):

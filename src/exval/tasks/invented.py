@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MOST_TESTED = 2000
 MOST_PERMUTED = 200
+FEWEST_TESTED = 10
 SHOWN = 6
 MOST_CELLS = 3000
 FDR = 0.05
@@ -58,6 +59,8 @@ class Invention:
         ``imputed_genes`` and ``gene_check``, for the report.
     warnings
         What could not be checked, and why.
+    kind
+        What the groups are called: ``"type"``, or ``"cluster"`` where they were predicted.
     """
 
     advice: str = ""
@@ -66,6 +69,7 @@ class Invention:
     rows: list[dict[str, Any]] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    kind: str = "type"
 
 
 def examine(
@@ -100,6 +104,7 @@ def examine(
         Of halves and permutations.
     """
     rng = np.random.default_rng(seed)
+    kind = "cluster" if groups_n is None else "type"
     groups_n = clusters_of(adata, seed) if groups_n is None else np.asarray(groups_n, dtype=object)
     known = np.flatnonzero(pd.notna(groups_n))
     whole = adata
@@ -110,7 +115,7 @@ def examine(
     if len(known) < adata.n_obs:
         adata, groups_n = adata[known].copy(), groups_n[known]
         xy_n2 = None if xy_n2 is None else np.asarray(xy_n2)[known]
-    groups_n, log_ng, found = groups_n.astype(str), sp.csc_matrix(adata.X), Invention()
+    groups_n, log_ng, found = groups_n.astype(str), sp.csc_matrix(adata.X), Invention(kind=kind)
     _halves(method, adata, groups_n, rng, label, seed, found)
     table = _permuted(method, adata, log_ng, groups_n, shown, rng, label, found)
     _pictures(told, adata, log_ng, groups_n, shown, table, xy_n2, seed, found)
@@ -175,7 +180,7 @@ def _halves(method: Imputer, adata: AnnData, groups_n: np.ndarray, rng, label, s
     rows = np.sort(rng.permutation(adata.n_obs)[:MOST_CELLS])
     cells = Material(adata[rows].copy(), groups_n[rows])
     try:
-        case = case_of(cells, "own cells", "null: halves", rng, seed=seed, genes=MOST_TESTED, share=1.0)
+        case = case_of(cells, "the file", "null: halves", rng, seed=seed, genes=MOST_TESTED, share=1.0)
         told = clone(method).fit(case.adata).impute(case.adata)
     except ExvalError as error:
         found.warnings.append(f"random halves of one type could not be tested: {error}")
@@ -185,8 +190,10 @@ def _halves(method: Imputer, adata: AnnData, groups_n: np.ndarray, rng, label, s
         for figure in NullArm().score(case, values):
             if figure.metric not in ("false_discoveries", "power"):
                 continue
-            found.rows.append({"slice": f"null: halves, {what}", "metric": figure.metric, "value": figure.value,
-                               "n": figure.n, "unit": "gene", "note": f"{case.n} cells of one type"})  # fmt: skip
+            found.rows.append({
+                "slice": f"null: halves, {what}", "metric": figure.metric, "value": figure.value, "n": figure.n,
+                "unit": "gene", "note": f"{case.n} cells of one {found.kind}",
+            })  # fmt: skip
             name = "impute_null_halves" if figure.metric == "false_discoveries" else "impute_null_power"
             found.figures[name + key] = float(figure.value)
 
@@ -254,17 +261,24 @@ def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Inventi
         return {}
     read = sp.csc_matrix(shuffled.X)[:, columns].toarray()
     a, b = (groups_n[rows] == names[i] for i in np.argsort(-sizes, kind="stable")[:2])
-    if min(a.sum(), b.sum()) >= 5:
+    if len(columns) < FEWEST_TESTED:
+        said = f"{len(columns)} of {adata.n_vars} genes could be permuted"
+        found.warnings.append(f"{said}: too few to count discoveries among")
+    elif min(a.sum(), b.sum()) >= 5:
         for x, what, key in ((told, "imputed", ""), (read, "as read", "_as_read")):
             share = float(discoveries(x[a], x[b]).mean())
-            found.rows.append({"slice": f"null: permuted, {what}", "metric": "false_discoveries", "value": share,
-                               "n": len(columns), "unit": "gene", "note": "between the two largest types"})  # fmt: skip
+            found.rows.append({
+                "slice": f"null: permuted, {what}", "metric": "false_discoveries", "value": share, "n": len(columns),
+                "unit": "gene", "note": f"{len(rows)} cells of equal depth",
+            })  # fmt: skip
             found.figures[f"impute_null_permuted{key}"] = share
     if len(columns) >= 10:
         for x, what, key in ((told, "imputed", ""), (read, "as read", "_as_read")):
             size = float(np.abs(gene_correlations(x)).mean())
-            found.rows.append({"slice": f"null: permuted, {what}", "metric": "mean_abs_correlation", "value": size,
-                               "n": len(columns), "unit": "gene", "note": "between permuted genes"})  # fmt: skip
+            found.rows.append({
+                "slice": f"null: permuted, {what}", "metric": "mean_abs_correlation", "value": size, "n": len(columns),
+                "unit": "gene", "note": f"{len(rows)} cells of equal depth",
+            })  # fmt: skip
             found.figures[f"impute_null_correlation{key}"] = size
     whole_nq = np.full((adata.n_obs, len(genes)), np.nan, np.float32)
     whole_nq[rows] = told
@@ -328,21 +342,20 @@ def _conclude(found: Invention) -> None:
     said, high = [], []
     tested = {row["slice"]: row["n"] for row in found.rows if row["metric"] == "false_discoveries"}
     for arm, what in (
-        ("halves", "of the genes that do not differ between halves of one type are called different"),
-        ("permuted", "of permuted genes differ between types"),
+        ("halves", f"of genes between random halves of one {found.kind}"),
+        ("permuted", f"of permuted genes between {found.kind}s"),
     ):
         key = f"impute_null_{arm}"
         if key in found.figures:
             share, read = found.figures[key], found.figures[f"{key}_as_read"]
             said.append(f"{100 * share:.1f} % {what} (as read {100 * read:.1f} %)")
             high.append(invents(share, read, tested[f"null: {arm}, imputed"]))
+    found.sentence = f"Where nothing differs, tests of the imputed values find {' and '.join(said)}." if said else ""
     if not said:
-        found.sentence, found.advice = "", "Not checked: there are too few cells of a type to test for inventions."
+        found.advice = f"Not checked: there are too few cells or genes of a {found.kind} to test for inventions."
     elif any(high):
-        found.sentence = "; ".join(said) + ", and none should."
         found.advice = "For plotting, not for testing: run tests on the values as read."
     else:
-        found.sentence = "; ".join(said) + ", and none should."
         found.advice = (
             "No invented differences beyond those of the values as read; a test of these values is still best repeated "
             "on the values as read."

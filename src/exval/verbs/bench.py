@@ -163,7 +163,7 @@ def run_benchmark(
     planned = plan_benchmark(name, **asked)
     if not planned.cells:
         why = "; ".join(f"{what}: {why}" for what, why in planned.skipped[:5])
-        raise InputError(f"{name} has no cell to run{f' ({why})' if why else ''}")
+        raise InputError(f"{name} has no job to run{f' ({why})' if why else ''}")
     with opened(Path(out), planned.name) as shelf:  # until the page is written: nobody else writes meanwhile
         found = run_grid(
             planned.cells, out, engine=engine, limits=planned.limits, workers=workers, resume=resume, retry=retry,
@@ -245,17 +245,21 @@ def describe(planned: Benchmark, out: str | os.PathLike | None = None, workers: 
     Examples
     --------
     >>> describe(plan_benchmark("selftest", method=["alpha"], seeds=1))[0]
-    '6 cells: 1 method, 3 data sets, 2 tasks'
+    '6 jobs: 1 method, 3 data sets, 2 tasks'
     """
     from exval.bench.order import Pace
     from exval.bench.pool import prepare
     from exval.bench.shelf import Shelf
 
     cells = planned.cells
-    kinds = (("method", "method"), ("data", "data set"), ("task", "task"), ("seed", "seed"))
+    kinds = (("method", "method"), ("data", "data set"), ("task", "task"), ("split", "split"), ("seed", "seed"))
     counts = {word: len({cell.labels[label] for cell in cells if label in cell.labels}) for label, word in kinds}
-    said = [f"{n:,} {word}{'' if n == 1 else 's'}" for word, n in counts.items() if n and (word != "seed" or n > 1)]
-    lines = [f"{len(cells):,} cells: {', '.join(said)}"]
+    said = [
+        f"{n:,} {word}{'' if n == 1 else 's'}"
+        for word, n in counts.items()
+        if n and (word not in ("seed", "split") or n > 1)
+    ]
+    lines = [f"{len(cells):,} jobs: {', '.join(said)}"]
     pace, left = Pace(prepare(planned.limits, workers)), cells
     if out is not None and (Path(out) / "cells").is_dir():
         shelf = Shelf(Path(out))
@@ -292,5 +296,5 @@ def _estimate(pace: Any, left: list) -> str:
         return "nothing is left to run"
     seconds = pace.seconds_left(left)
     if seconds is None:
-        return f"time: not known before some cells have run ({pace.workers} at a time)"
+        return f"time: not known before some jobs have run ({pace.workers} at a time)"
     return f"time: about {clock(seconds)} with {pace.workers} at a time"

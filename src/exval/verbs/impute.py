@@ -51,7 +51,7 @@ class Imputation:
 
     def lines(self) -> list[str]:
         """For people."""
-        lines = [self.why, self.verdict] if self.why else [self.verdict]
+        lines = [self.verdict]
         lines += [f"Values: {self.out}, layer {' and '.join(self.layers)} ({self.unit})"] if self.out else []
         lines += [f"Report: {self.report / 'report.html'}"] if self.report else []
         return lines

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from exval.errors import InputError, OutputError
+from exval.errors import ExvalError, InputError, OutputError
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from exval.methods.imputation.base import Imputer
 
 KEY, SD_KEY = "exval_imputed", "exval_sd"
+LOOKED_AT = 500
+"""Genes by which imputed and read depth are compared."""
+NAMED = {"z": "z-scores", "log2": "log2 values of bulk samples"}
 GOALS = ("plot", "clustering", "de", "markers", "trajectory", "recovery")
 
 
@@ -45,6 +48,7 @@ class Job:
     device: str
     threads: int | None
     why: str = ""
+    depth: float = float("nan")
     advice: str = ""
     warnings: list[str] = field(default_factory=list)
 
@@ -87,8 +91,9 @@ class Job:
             one = fixed or self._choose(adata)
             self.title = one.title
             with Cost() as cost:
-                self.fitted = one.fit(adata, self.label if one.labels == "required" else None)
+                self.fitted = self._fit(one, adata)
             self.seconds, self.peak_mb = cost.seconds, cost.peak_mb
+            self.warnings += self._cautions()
             self._examine(one)
         self.layers = (self.key, self._sd_key()) if self.sd and one.has_sd else (self.key,)
 
@@ -119,7 +124,10 @@ class Job:
     def _unit_out(self, source: Any) -> str:
         wanted = self.out_unit or source.unit
         if wanted not in ("counts", "cp10k", "log1p"):
-            raise InputError(f"imputed values are given as counts, cp10k or log1p; {source.name} is in {wanted}")
+            raise InputError(
+                f"{source.name} holds {NAMED.get(source.unit, source.unit)}; imputation is of single cells, from raw "
+                "counts or their log1p: give a file of those, or name their layer with --layer"
+            )
         if wanted == "counts" and source.unit != "counts":
             raise InputError(f"{source.name} holds no counts: --out-unit cp10k or log1p")
         return wanted
@@ -137,6 +145,37 @@ class Job:
     def _sd_key(self) -> str:
         return SD_KEY if self.key == KEY else f"{self.key}_sd"
 
+    def _fit(self, one: Imputer, adata: AnnData) -> Imputer:
+        try:
+            return one.fit(adata, self.label if one.labels == "required" else None)
+        except (ValueError, TypeError, ZeroDivisionError, IndexError) as error:
+            if isinstance(error, ExvalError) or not self.settings:
+                raise
+            told = ", ".join(f"{name}={value}" for name, value in self.settings.items())
+            raise InputError(f"{self.title} cannot be fitted with {told}: {error}") from error
+
+    def _cautions(self) -> list[str]:
+        """What a user should know of the values before comparing them with those read."""
+        lines, twice = [], int(self.source.merged.sum())
+        if twice:
+            lines.append(
+                f"genes that stand in several columns: {twice}; their values were added up, and each of these columns "
+                "holds the value of the whole gene"
+            )
+        rng = np.random.default_rng(self.seed)
+        some = np.sort(rng.permutation(self.adata.n_vars)[:LOOKED_AT])
+        read_n = np.expm1(self.adata.X[:, some].toarray()).sum(1, dtype=np.float64)
+        told = self.fitted.impute(self.adata, list(self.adata.var_names[some])).to("cp10k").values_nq
+        seen = read_n > 0
+        if seen.any():
+            self.depth = float(np.median(told.sum(1, dtype=np.float64)[seen] / read_n[seen]))
+            if abs(np.log(max(self.depth, 1e-9))) > 0.1:
+                lines.append(
+                    f"imputed values of a cell add up to {self.depth:.2f} times what was read (median): compare them "
+                    "with each other, not with the values read"
+                )
+        return lines
+
     def _examine(self, one: Imputer) -> None:
         groups = None
         if self.label is not None:
@@ -145,7 +184,8 @@ class Job:
             groups = labels_of(self.source.obs, self.label).to_numpy(object)
         shown = None if self.out_genes is None else list(dict.fromkeys(map(str, self.columns.gene_p)))
         n, g = self.adata.shape
-        head = f"{self.title} on {self.source.name}, {n:,} cells x {g:,} genes"
+        read = f"{self.source.unit} in {self.source.matrix}"
+        head = f"{self.title} on {self.source.name} ({read}), {n:,} cells x {g:,} genes"
         self.found = None
         if not self.check:
             self.advice = "Not checked: whether the method invents differences was not looked at (--no-check)."
@@ -157,7 +197,9 @@ class Job:
         self.found = examine(one, self.fitted, self.adata, groups_n=groups, shown=shown, xy_n2=self._map(),
                              label=label, seed=self.seed)  # fmt: skip
         self.advice = self.found.advice
-        self.verdict = f"{head}: {self.found.sentence} {self.advice}"
+        self.verdict = f"{head}. " + " ".join(part for part in (self.advice, self.found.sentence) if part)
+        if self.why:
+            self.verdict += f" {self.why}"
         self.warnings += self.found.warnings
 
     def _map(self) -> np.ndarray | None:
@@ -227,6 +269,8 @@ class Job:
         record = {
             "impute_method": self.title, "impute_unit": self.out_unit, "impute_advice": self.advice,
             "impute_verdict": self.verdict, "impute_seed": self.seed, "version": __version__,
+            "impute_goal": self.goal or "", "impute_why": self.why, "impute_matrix": self.source.matrix,
+            "impute_depth": self.depth,
             "impute_settings": "; ".join(f"{k}={v}" for k, v in self.fitted.get_params(deep=False).items()),
         }  # fmt: skip
         if self.found is not None:
@@ -264,6 +308,7 @@ class Job:
         )  # fmt: skip
         if getattr(self, "choice", None) is not None:
             extras["candidates"] = self.choice.table
+            config |= {"score": self.choice.score, "notes": self.choice.notes}
         return Results(make_rows(rows, **common), pd.DataFrame(), config, self.verdict, extras)
 
 

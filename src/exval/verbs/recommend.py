@@ -36,6 +36,7 @@ class Advice:
     sentence: str
     table: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+    score: str = ""
     warnings: list[str] = field(default_factory=list)
     out: Path | None = None
 
@@ -140,6 +141,7 @@ def recommend(
         found = choose.recommend(source.to_adata(obsm=False), goal, named, label=label, seconds=seconds, seed=seed)
     table = found.table if named is not None else with_untried(found.table)
     advice = Advice(found.method, goal, found.sentence, table, list(found.notes), list(source.warnings))
+    advice.score = found.score
     if out is not None:
         advice.out = _write(Path(out), source, advice, label, seed, seconds)
     warn(advice.warnings)
@@ -182,7 +184,7 @@ def _write(out: Path, source: Any, advice: Advice, label: str | None, seed: int,
     config = {
         "task": "recommend", "data": source.name, "goal": advice.goal, "label": label, "seed": seed,
         "seconds": seconds, "method": [m for m, s in zip(advice.table.method, advice.table.status) if s != "not tried"],
-        "warnings": advice.warnings, "notes": advice.notes,
+        "warnings": advice.warnings, "notes": advice.notes, "score": advice.score,
         "dataset": {"name": source.name, "n": source.n, "genes": len(source.var_names), "unit": source.unit,
                     "label": label},
     }  # fmt: skip

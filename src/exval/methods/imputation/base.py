@@ -62,7 +62,8 @@ class Cells:
         if self.counts is None:
             raise UnitError(
                 "this method needs raw counts, and the file holds none (normalised values cannot be turned back): "
-                "name the layer that has them with --layer, or take magic, alra or drimpute, which work on log1p values"
+                "name the layer that has them with --layer (round corrected counts first), or take magic, alra or "
+                "drimpute, which work on log1p values"
             )
         return self.counts
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,11 +105,16 @@ def as_imputer(spec: Any, settings: dict[str, Any] | None = None, **given: Any) 
     >>> as_imputer("nothing").name
     'nothing'
     """
+    offered = [name for name in imputers() if name != "oracle"]
+    if isinstance(spec, str) and re.fullmatch(r"[\w-]+", spec) and spec not in METHODS and not Path(spec).exists():
+        close = get_close_matches(spec, offered, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"these do: {', '.join(offered)}"
+        raise InputError(f"no method that imputes is called {spec!r}; {hint}")
     method = resolve(spec)
     if isinstance(method, RunMethod):
         method = PretrainedImputer(method.folder, method.device)
     if not isinstance(method, Imputer):
-        raise InputError(f"{method.title} does not impute; these do: {', '.join(imputers())}")
+        raise InputError(f"{method.title} does not impute; these do: {', '.join(offered)}")
     known = method.get_params(deep=False)
     for name in settings or {}:
         if name not in known:
@@ -124,10 +132,12 @@ def _read(name: str, value: Any, default: Any) -> Any:
         read = json.loads(value)
     except ValueError:
         read = value
-    if isinstance(default, (int, float)) and not isinstance(read, (int, float, str)) and read is not None:
-        raise InputError(f"{name}={value} is no number")
-    if isinstance(default, float) and isinstance(read, str):
-        raise InputError(f"{name}={value} is no number")
+    if isinstance(default, bool) and not isinstance(read, bool):
+        raise InputError(f"{name}={value}: true or false")
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+        number = isinstance(read, (int, float)) and not isinstance(read, bool)
+        if not number and read not in (None, "auto"):
+            raise InputError(f"{name}={value} is no number")
     return read
 
 

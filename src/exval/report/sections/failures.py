@@ -30,7 +30,7 @@ def _failed(found: pd.DataFrame | None) -> list[Html]:
                      tag("td", note, cls="words"), tag("td", where, cls="words")])  # fmt: skip
     more = f" The first {LISTED} of {len(rows)} kinds." if len(rows) > LISTED else ""
     text = "A failure is a result: it ranks last in its case." + more
-    head = ["method", "what", tag("th", "cells", cls="num"), "why", "where"]
+    head = ["method", "what", tag("th", "jobs", cls="num"), "why", "where"]
     return [tag("p", text, cls="note"), table(head, rows[:LISTED], text=5, cls="full")]
 
 

@@ -20,7 +20,7 @@ def section(folder: Folder) -> Section | None:
     if ranked is not None and (ranked.scope == "all").sum() > 1 and (cost.seconds > 0).sum() > 1:
         parts.append(figure(
             lambda: pl.rank_cost(folder.tables, palette=folder.method_colours),
-            "Mean rank against CPU-seconds of a cell.",
+            "Mean rank against CPU-seconds of a job.",
             "Further up is better, further left is cheaper; dashed: methods that no other beats in both.", cls="wide",
         ))  # fmt: skip
     cost = cost.set_index("method")
@@ -28,8 +28,8 @@ def section(folder: Folder) -> Section | None:
             for method in in_order(folder) if method in cost.index]  # fmt: skip
     machine = folder.config.get("machine", {})
     where = f", on {machine['processor']}" if machine.get("processor") else ""
-    note = f"CPU time, the median of the cells that gave a result, and memory, the most of any{where}: of the method "
-    note += "where the benchmark measured it alone, else of the whole cell."
+    note = f"CPU time, the median of the jobs that gave a result, and memory, the most of any{where}: of the method "
+    note += "where the benchmark measured it alone, else of the whole job."
     shown = table(["method", "CPU time", "memory"], rows)
     parts.append(details("In numbers", shown) if parts else shown)
     return Section.of("frontier", "Quality and cost", parts, tag("p", note, cls="note"))

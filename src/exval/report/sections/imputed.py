@@ -22,9 +22,9 @@ def section(folder: Folder) -> Section | None:
         return None
     genes = list(dict.fromkeys(found.gene.astype(str)))[:GENES]
     text = (
-        "Each point is a cell, each row a gene, log1p(CP10k). Third picture: the gene's values were shuffled over all "
-        "cells and the method was fitted again, so that nothing in them can be true. If it looks like the second, the "
-        "second shows the other genes, not this one."
+        "Each point is a cell, each row a gene, log1p(CP10k). Third picture: the gene's values were shuffled over the "
+        "cells at equal depth, without the shallowest fifth, and the method was fitted again: nothing in them can be "
+        "true. If it looks like the second, the second shows the other genes, not this one."
     )
     rows = [tag("div", _panels(found[found.gene.astype(str) == gene], gene), cls="grid small") for gene in genes]
     return Section.of("imputed", "Measured, imputed, and imputed after permutation", tag("p", text, cls="note"),
@@ -35,12 +35,14 @@ def _panels(part, gene: str) -> list:
     """The two imputed ones share their colours, so that they can be compared."""
     shown = panels_of(part)
     both = part[[p for p in shown if p != "measured"]].to_numpy(float)
-    middle, half = (both.max() + both.min()) / 2, max((both.max() - both.min()) / 2, 0.05)
+    low, high = np.nanmin(both), np.nanmax(both)  # cells that were left out of the permutation have no value there
+    middle, half = (high + low) / 2, max((high - low) / 2, 0.05)
     span = {panel: (max(middle - half, 0.0), middle + half) for panel in shown if panel != "measured"}
     drawn = []
     for panel in shown:
         values = part[panel]
-        alt = f"{gene} {panel}: {len(part)} cells, values from {values.min():.2f} to {values.max():.2f}."
+        n = int(values.notna().sum())
+        alt = f"{gene} {panel}: {n} cells, values from {values.min():.2f} to {values.max():.2f}."
         drawn.append(figure(lambda panel=panel: pl.gene_map(part, gene, panel=panel, span=span.get(panel)), alt))
     return drawn
 

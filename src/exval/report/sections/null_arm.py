@@ -8,9 +8,9 @@ from exval.report.html import table, tag
 from exval.report.section import Section
 
 TITLES = {
-    ("null: halves", "false_discoveries"): "equal genes called different between halves of one type",
+    ("null: halves", "false_discoveries"): "equal genes called different between random halves",
     ("null: halves", "power"): "planted differences found between these halves",
-    ("null: permuted", "false_discoveries"): "permuted genes that differ between the two largest types",
+    ("null: permuted", "false_discoveries"): "permuted genes called different between the two largest groups",
     ("null: permuted", "mean_abs_correlation"): "mean |r| between permuted genes",
 }
 
@@ -37,4 +37,4 @@ def section(folder: Folder) -> Section | None:
         "differences."
     )
     return Section.of("null", "Does it invent differences?", tag("p", text, cls="note"),
-                      table(["check", "imputed", "as read", "genes", ""], lines))  # fmt: skip
+                      table(["check", "imputed", "as read", "genes", "among"], lines))  # fmt: skip

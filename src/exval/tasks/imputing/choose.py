@@ -38,12 +38,13 @@ class Recommendation:
         One row for each candidate, best first: ``score`` on the molecules that chose; ``difference`` from nothing
         (positive is better) with its 95 % interval; ``held_out`` and ``held_out_difference`` on molecules that took no
         part in the choice (of the chosen one and of nothing); ``false_discoveries`` in the null arm; ``seconds`` of
-        CPU,
-        ``peak_mb``; ``status``: ``tried``, ``failed``, ``disqualified`` or ``not tried``; ``why``.
+        CPU, ``peak_mb``; ``status``: ``tried``, ``failed``, ``disqualified`` or ``not tried``; ``why``.
     sentence
         The answer in words.
     notes
         How it was found.
+    score
+        What the column of that name holds, in words.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Recommendation:
     table: pd.DataFrame
     sentence: str
     notes: list[str] = field(default_factory=list)
+    score: str = ""
 
 
 def recommend(
@@ -136,7 +138,8 @@ def recommend(
     search = Search(trial, adata, seed, began + seconds)
     search.run(todo, progress)
     name, table, sentence = search.conclude(COLUMNS)
-    return Recommendation(name, goal, table, sentence, trial.notes)
+    score = f"{trial.words} ({'higher' if trial.goal.higher else 'lower'} is better)"
+    return Recommendation(name, goal, table, sentence, trial.notes, score)
 
 
 def _unjudged(goal: str, todo: list[Imputer], why: str) -> Recommendation:

@@ -70,7 +70,7 @@ def conclude(results: Results, n_boot: int = 300) -> tuple[str, dict[str, pd.Dat
     told = [(goal, *_sentence(goals[goals.goal == goal])) for goal in GOALS]
     tables["answers"] = pd.DataFrame([one for one in told if one[2]], columns=["goal", "use", "text"])
     lines = [*_incomplete(results.config), *_short(tables["answers"]), *_null_words(null)]
-    return " ".join(lines) or "No cell gave a figure.", {name: t for name, t in tables.items() if len(t)}
+    return " ".join(lines) or "No job gave a figure.", {name: t for name, t in tables.items() if len(t)}
 
 
 def differences(units: pd.DataFrame, n_boot: int = 300) -> pd.DataFrame:
@@ -309,4 +309,4 @@ def _few(names: Any, most: int = 5) -> str:
 def _incomplete(config: Any) -> list[str]:
     cells = config.get("cells", {}) if hasattr(config, "get") else {}
     left = cells.get("not run", 0)
-    return [f"Incomplete, {cells['planned'] - left} of {cells['planned']} cells."] if left else []
+    return [f"Incomplete, {cells['planned'] - left} of {cells['planned']} jobs."] if left else []
