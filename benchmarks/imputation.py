@@ -1,6 +1,6 @@
 """The figures of `exval bench imputation` that are quoted: which method for which goal, and what it makes up.
 
-    exval bench imputation --preset cpu --data DIR -o RESULTS   # about 1,000 cells, an hour and a half on two cores
+    exval bench imputation --preset cpu --data DIR -o RESULTS   # about 1,000 jobs, an hour on two cores
     python benchmarks/imputation.py RESULTS                     # writes results/imputation.json and docs/imputation.md
 
 DIR holds the files named in `exval.tasks.imputing.data`. Nothing is computed here: every number is one of RESULTS.
@@ -85,15 +85,15 @@ def page(found: Results) -> str:
     config, extras = found.config, found.extras
     cells, machine = config["cells"], config.get("machine", {})
     failed = {name: n for name, n in cells.items() if name not in ("planned", "ok", "not run")}
-    ran = f"{cells['planned']:,} cells, {cells.get('ok', 0):,} ok" + "".join(f", {n} {w}" for w, n in failed.items())
+    ran = f"{cells['planned']:,} jobs, {cells.get('ok', 0):,} ok" + "".join(f", {n} {w}" for w, n in failed.items())
     answers = [[f"**{one.goal}**", one.text] for one in extras["answers"].itertuples()]
     lost = extras.get("failures", pd.DataFrame(columns=["method", "data", "seed", "status", "note"]))
     fails = [f"- {one.method} on {one.data}, seed {one.seed}: {one.status}, {one.note}" for one in lost.itertuples()]
     return f"""# Which imputation method for which goal
 
 Measured, not argued: `exval bench imputation --preset cpu --data DIR -o RESULTS`, then `python benchmarks/imputation.py
-RESULTS`, which writes this page. {ran}; {config["seeds"]} seeds, {config["genes"]:,} genes; on
-{machine.get("processor", "one machine")} with {machine.get("cores", "?")} cores.
+RESULTS`, which writes this page. {ran}; {config["seeds"]} seeds, {config["genes"]:,} genes; {machine.get("cores", "?")} cores
+of {machine.get("processor", "one machine")}.
 
 > {found.verdict}
 
