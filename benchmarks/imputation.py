@@ -92,8 +92,8 @@ def page(found: Results) -> str:
     return f"""# Which imputation method for which goal
 
 Measured, not argued: `exval bench imputation --preset cpu --data DIR -o RESULTS`, then `python benchmarks/imputation.py
-RESULTS`, which writes this page. {ran}; {config["seeds"]} seeds, {config["genes"]:,} genes; {machine.get("cores", "?")} cores
-of {machine.get("processor", "one machine")}.
+RESULTS`, which writes this page. {ran}; {config["seeds"]} seeds, {config["genes"]:,} genes;
+{machine.get("cores", "?")} cores of {machine.get("processor", "one machine")}.
 
 > {found.verdict}
 

@@ -133,7 +133,7 @@ def test_what_cannot_fit_is_refused_before_it_is_computed(baron_small, monkeypat
         ({"method": "mean", "settings": {"t": 3}}, "has no parameter 't'"),
         ({"method": "mean", "preset": "huge"}, "no preset"),
         ({"method": "mean", "label": "kind"}, "kind"),
-        ({"method": "mean", "out_unit": "z"}, "counts, cp10k or log1p"),
+        ({"method": "mean", "out_unit": "z"}, "given as counts, cp10k, log1p, not"),
         ({"method": "oracle"}, "needs the truth"),
     ],
 )
@@ -150,7 +150,7 @@ def test_counts_are_not_invented_from_logs(baron_small):
     centred = baron_small.copy()
     x = centred.X.toarray()
     centred.X = ((x - x.mean(0)) / (x.std(0) + 1e-9)).astype(np.float32)
-    with pytest.raises(InputError, match="is in z"):
+    with pytest.raises(InputError, match="holds z-scores; imputation is of single cells"):
         impute(centred, "mean", unit="z")
 
 

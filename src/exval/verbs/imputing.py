@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from exval.errors import ExvalError, InputError, OutputError
+from exval.methods.imputation.values import SPACES
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -123,7 +124,9 @@ class Job:
 
     def _unit_out(self, source: Any) -> str:
         wanted = self.out_unit or source.unit
-        if wanted not in ("counts", "cp10k", "log1p"):
+        if wanted not in SPACES and self.out_unit is not None:
+            raise InputError(f"imputed values are given as {', '.join(SPACES)}, not {wanted}")
+        if wanted not in SPACES:
             raise InputError(
                 f"{source.name} holds {NAMED.get(source.unit, source.unit)}; imputation is of single cells, from raw "
                 "counts or their log1p: give a file of those, or name their layer with --layer"

@@ -124,7 +124,8 @@ def standings(units: pd.DataFrame, n_boot: int = DRAWS) -> pd.DataFrame:
             table = pd.DataFrame(np.mean(per_seed, axis=0), columns=columns[5:])
             head = {"task": task, "data": data, "split": split, "method": methods, "metric": metric}
             found.append(table.assign(**head)[columns].sort_values("value", ascending=not METRICS[metric][1]))
-    found.sort(key=lambda table: table.data.iloc[0].startswith("simulated"))  # measured cells first
+    # measured cells first, and of these the known values
+    found.sort(key=lambda table: (table.data.iloc[0].startswith("simulated"), table.task.iloc[0] != "recovery"))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
 
 
