@@ -185,6 +185,9 @@ def _halves(method: Imputer, adata: AnnData, groups_n: np.ndarray, rng, label, s
     except ExvalError as error:
         found.warnings.append(f"random halves of one type could not be tested: {error}")
         return
+    if case.null.genes_g.sum() < FEWEST_TESTED:
+        found.warnings.append(f"random halves: {case.null.genes_g.sum()} genes are too few to count discoveries among")
+        return
     read = Nothing().fit(case.adata).impute(case.adata)
     for values, what, key in ((told, "imputed", ""), (read, "as read", "_as_read")):
         for figure in NullArm().score(case, values):

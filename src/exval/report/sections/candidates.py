@@ -23,7 +23,7 @@ def section(folder: Folder) -> Section | None:
         rows.append(
             [name(row["method"]), numbers.score(row["score"]), gain, numbers.score(row["held_out_difference"]),
              *([numbers.share(row["false_discoveries"])] if tested else []), numbers.seconds(row["seconds"]),
-             tag("span", said)]
+             tag("td", said)]
         )  # fmt: skip
     score = folder.config.get("score") or "score"
     head = ["method", score, "gain over nothing", "gain on unused molecules",
