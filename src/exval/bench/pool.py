@@ -166,8 +166,9 @@ class Worker:
         same = {"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         with (self._room / "worker.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "exval.bench.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                text=True, start_new_session=True, env={**os.environ, **threads, **quiet, **same},
+                [sys.executable, "-m", "exval.bench.worker", str(self._room)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                start_new_session=True, env={**os.environ, **threads, **quiet, **same},
             )  # fmt: skip
 
     def _end(self) -> int | None:

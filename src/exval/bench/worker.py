@@ -6,7 +6,8 @@ process) every cell gets a new Python instead. The worker computes nothing; it w
 kills what goes beyond, and answers with what became of it. It ends, and its child with it, when the benchmark does.
 
 It reads JSON lines from stdin: first ``sys_path, preload, start``, then for each cell ``folder`` (holds
-``request.json``), ``seconds``, ``memory_gb``. It answers each with a line on stdout.
+``request.json``), ``seconds``, ``memory_gb``. It answers each with a line on stdout. Its argument is the folder of
+all of these, which it removes at the end.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,7 +41,14 @@ def main() -> None:
     os.dup2(2, 1)  # what anything prints is not an answer
     watch.adopt_orphans()
     signal.signal(signal.SIGTERM, _terminated)
-    requests = _lines()
+    try:
+        _serve_all(_lines())
+    finally:  # stdin has ended; a benchmark that was killed cannot tidy up any more
+        for room in sys.argv[1:]:
+            shutil.rmtree(room, ignore_errors=True)
+
+
+def _serve_all(requests: Iterator[str]) -> None:
     hello = json.loads(next(requests, "") or "null")
     if hello is None:
         return
@@ -48,7 +58,7 @@ def main() -> None:
     for line in requests:
         answer = _serve(json.loads(line), start)
         if answer is None:  # nobody is listening any more
-            return
+            break
         _say(answer)
 
 
@@ -64,7 +74,7 @@ def _terminated(number: int, frame: object) -> None:
     os._exit(128 + number)
 
 
-def _lines():
+def _lines() -> Iterator[str]:
     """Lines of stdin, unbuffered, so that ``select`` sees what has not been read."""
     rest = b""
     while chunk := os.read(0, 65536):
