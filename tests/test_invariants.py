@@ -301,7 +301,11 @@ def test_5_duplicates_are_merged_or_renamed_and_reported(seed):
     table = pd.DataFrame(source.csr().toarray(), columns=source.var_names)
     np.testing.assert_array_equal(table["INS"], x[:, 0] + x[:, 6])
     np.testing.assert_array_equal(table["SST"], x[:, 2])
-    assert source.obs.index.is_unique and source.obs_names_made_unique and any("unique" in w for w in source.warnings)
+    assert (
+        source.obs.index.is_unique
+        and source.obs_names_made_unique
+        and any("cell names repeat" in w for w in source.warnings)
+    )
     assert source.genes.summary()["duplicated"] == 2
 
 
