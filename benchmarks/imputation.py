@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("results", help="folder of exval bench imputation")
     found = Results.load(parser.parse_args().results)
     kept = ("answers", "goals", "standings", "false_discoveries", "coverage", "cost", "ranks", "failures")
-    about = ("command", "cells", "limits", "preset", "seeds", "genes", "machine", "versions")
+    about = ("cells", "limits", "preset", "seeds", "genes", "machine", "versions")
     config = {key: found.config.get(key) for key in about}
     content = {"verdict": found.verdict, "config": config}
     content |= {

@@ -194,7 +194,7 @@ class Job:
             self.advice = "Not checked: whether the method invents differences was not looked at (--no-check)."
             self.verdict = f"{head}. {self.advice}"
             return
-        from exval.tasks.invented import examine
+        from exval.tasks.imputing.invented import examine
 
         label = self.label if one.labels == "required" else None
         self.found = examine(one, self.fitted, self.adata, groups_n=groups, shown=shown, xy_n2=self._map(),

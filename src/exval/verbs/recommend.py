@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exval.errors import InputError
 from exval.logs import warn
 
 if TYPE_CHECKING:
@@ -125,11 +124,16 @@ def recommend(
 
     from exval.data.files import refuse_existing
     from exval.data.source import open_source
-    from exval.methods.imputation.pretrained import as_imputer
+    from exval.methods.base import Method
     from exval.methods.resolve import split_specs
     from exval.tasks.imputing import choose
+    from exval.tasks.imputing.score import made
 
-    named = None if method is None else [_one(as_imputer, spec, seed) for spec in split_specs(method)]
+    named = (
+        None
+        if method is None
+        else [spec if isinstance(spec, Method) else made(spec, None, "cpu", seed) for spec in split_specs(method)]
+    )
     if out is not None:
         refuse_existing(out, force)
     source = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation)
@@ -161,17 +165,6 @@ def with_untried(table: pd.DataFrame) -> pd.DataFrame:
             why = "heavy: name it with --method" if cls.heavy else "needs the types of the cells"
             lost.append({"method": name, "status": "not tried", "why": why})
     return pd.concat([table, pd.DataFrame(lost, columns=table.columns).astype(table.dtypes)], ignore_index=True)
-
-
-def _one(make: Any, spec: Any, seed: int) -> Any:
-    one = make(spec, None, seed=seed)
-    if isinstance(spec, str) and "cpu" in one.presets:
-        one = make(spec, one.presets["cpu"], seed=seed)
-    if one.labels == "required":
-        raise InputError(
-            f"{one.title} needs the types of the cells: no method is given what it is judged by afterwards"
-        )
-    return one
 
 
 def _write(out: Path, source: Any, advice: Advice, label: str | None, seed: int, seconds: float) -> Path:

@@ -80,7 +80,7 @@ def evaluate_imputation(
     InputError
         If every method failed; the line is that of the first.
     """
-    from exval.tasks.invented import clusters_of
+    from exval.tasks.imputing.invented import clusters_of
 
     labelled = groups_n is not None
     types = groups_n if labelled else clusters_of(adata, seed)
@@ -118,8 +118,10 @@ def evaluate_imputation(
             some = found["units"].assign(method=method.title, arm=arm, repeat=repeat, seed=seed + repeat)
             units.append(some[[_judged(task, arm) for task in some.task]])
         costs.append({"method": method.title, "seconds": part.seconds.iloc[0], "peak_mb": part.peak_mb.iloc[0]})
-    gone = list(failed)
-    rows, units = ([t for t in tables if (t.method.iloc[0], t.arm.iloc[0]) not in gone] for tables in (rows, units))
+    rows, units = (
+        [table for table in tables if len(table) and (table.method.iloc[0], table.arm.iloc[0]) not in failed]
+        for tables in (rows, units)
+    )
     given = {table.method.iloc[0] for table in rows}
     titles = [m.title for m in methods if m.title in given]
     if not titles:

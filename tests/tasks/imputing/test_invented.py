@@ -9,7 +9,7 @@ from scipy import sparse
 from exval.data.source import open_source
 from exval.methods.imputation.base import Imputer
 from exval.methods.imputation.controls import Nothing
-from exval.tasks.invented import discoveries, examine, permute_genes
+from exval.tasks.imputing.invented import discoveries, examine, permute_genes
 
 
 @pytest.fixture(scope="module")

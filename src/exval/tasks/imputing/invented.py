@@ -27,6 +27,8 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from exval.errors import ExvalError
+from exval.tasks.imputing.null import FDR, invents
+from exval.tasks.imputing.shown import SHOWN, pictures, telling
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,9 +38,7 @@ if TYPE_CHECKING:
 MOST_TESTED = 2000
 MOST_PERMUTED = 200
 FEWEST_TESTED = 10
-SHOWN = 6
 MOST_CELLS = 3000
-FDR = 0.05
 
 
 @dataclass
@@ -108,17 +108,16 @@ def examine(
     groups_n = clusters_of(adata, seed) if groups_n is None else np.asarray(groups_n, dtype=object)
     known = np.flatnonzero(pd.notna(groups_n))
     whole = adata
-
-    def told(genes: list[str]) -> np.ndarray:
-        return fitted.impute(whole, genes).to("log1p").values_nq[known]
-
     if len(known) < adata.n_obs:
         adata, groups_n = adata[known].copy(), groups_n[known]
         xy_n2 = None if xy_n2 is None else np.asarray(xy_n2)[known]
     groups_n, log_ng, found = groups_n.astype(str), sp.csc_matrix(adata.X), Invention(kind=kind)
     _halves(method, adata, groups_n, rng, label, seed, found)
-    table = _permuted(method, adata, log_ng, groups_n, shown, rng, label, found)
-    _pictures(told, adata, log_ng, groups_n, shown, table, xy_n2, seed, found)
+    genes = list(telling(log_ng, groups_n, adata) if shown is None else shown)
+    permuted = _permuted(method, adata, log_ng, groups_n, genes, rng, label, found)
+    if genes:
+        told = fitted.impute(whole, genes[:SHOWN]).to("log1p").values_nq[known]
+        found.tables = pictures(genes[:SHOWN], told, permuted, adata, groups_n, xy_n2, seed)
     _conclude(found)
     return found
 
@@ -149,23 +148,6 @@ def discoveries(a_mq: np.ndarray, b_mq: np.ndarray) -> np.ndarray:
 
     first = np.arange(len(a_mq) + len(b_mq)) < len(a_mq)
     return benjamini_hochberg(rank_sum(np.concatenate([a_mq, b_mq]), first).p_g) <= FDR
-
-
-def eta2(x_nq: np.ndarray, groups_n: np.ndarray) -> np.ndarray:
-    """(q,) share of a gene's variance that lies between groups; 0 for a constant gene.
-
-    Examples
-    --------
-    >>> eta2(np.array([[0.0], [0.0], [2.0], [2.0]]), np.array(["a", "a", "b", "b"])).tolist()
-    [1.0]
-    """
-    codes, _ = pd.factorize(groups_n)
-    size_k = np.bincount(codes)
-    member = sp.csr_matrix((1.0 / size_k[codes], (codes, np.arange(len(codes)))))
-    mean_q = x_nq.mean(0, dtype=np.float64)
-    between = (size_k[:, None] * (member @ x_nq - mean_q) ** 2).sum(0)
-    total = ((x_nq - mean_q) ** 2).sum(0, dtype=np.float64)
-    return np.divide(between, total, out=np.zeros_like(between), where=total > 1e-12)
 
 
 def _halves(method: Imputer, adata: AnnData, groups_n: np.ndarray, rng, label, seed: int, found: Invention) -> None:
@@ -248,7 +230,7 @@ def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Inventi
     names, sizes = np.unique(groups_n, return_counts=True)
     seen = np.flatnonzero(np.diff(log_ng.indptr) >= max(3, 0.05 * adata.n_obs))
     most = max(1, adata.n_vars // 4)
-    first = [adata.var_names.get_loc(g) for g in (shown if shown is not None else _telling(log_ng, groups_n, adata))]
+    first = [adata.var_names.get_loc(gene) for gene in shown]
     first = [j for j in first if log_ng.indptr[j + 1] > log_ng.indptr[j]][: min(most, MOST_PERMUTED)]
     rest = rng.permutation(np.setdiff1d(seen, first))[: max(0, min(most, MOST_PERMUTED) - len(first))]
     columns = np.array([*first, *rest], dtype=int)
@@ -275,7 +257,7 @@ def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Inventi
                 "unit": "gene", "note": f"{len(rows)} cells of equal depth",
             })  # fmt: skip
             found.figures[f"impute_null_permuted{key}"] = share
-    if len(columns) >= 10:
+    if len(columns) >= FEWEST_TESTED:
         for x, what, key in ((told, "imputed", ""), (read, "as read", "_as_read")):
             size = float(np.abs(gene_correlations(x)).mean())
             found.rows.append({
@@ -288,60 +270,7 @@ def _permuted(method, adata, log_ng, groups_n, shown, rng, label, found: Inventi
     return dict(zip(genes, whole_nq.T))
 
 
-def _telling(log_ng: sp.csc_matrix, groups_n: np.ndarray, adata: AnnData) -> list[str]:
-    """The genes that differ most between types and are seen in a tenth of the cells: what one would plot."""
-    seen = np.flatnonzero(np.diff(log_ng.indptr) >= max(3, 0.1 * log_ng.shape[0]))
-    if not len(seen):
-        seen = np.flatnonzero(np.diff(log_ng.indptr))
-    score = np.concatenate(
-        [eta2(log_ng[:, seen[i : i + 500]].toarray(), groups_n) for i in range(0, len(seen), 500)] or [np.empty(0)]
-    )
-    return list(adata.var_names[seen[np.argsort(-score, kind="stable")[:SHOWN]]])
-
-
-def _pictures(impute, adata, log_ng, groups_n, shown, permuted, xy_n2, seed, found: Invention) -> None:
-    from exval.tasks.map2d import map_cells, spread_rows
-
-    genes = list(shown if shown is not None else _telling(log_ng, groups_n, adata))[:SHOWN]
-    if not genes:
-        return
-    told = impute(genes)
-    read = log_ng[:, adata.var_names.get_indexer(genes)].toarray()
-    rows = spread_rows(adata.n_obs)
-    if xy_n2 is None:
-        made = map_cells(adata[rows].copy(), groups_n[rows], np.zeros(len(rows), bool), seed)
-        xy, kind = made[["x", "y"]].to_numpy(), made.kind.iloc[0]
-    else:
-        xy, kind = np.asarray(xy_n2)[rows, :2], "map"
-    parts: dict[str, list[np.ndarray]] = {}
-    checks = []
-    for j, gene in enumerate(genes):
-        after = permuted.get(gene)
-        columns = {"x": xy[:, 0], "y": xy[:, 1], "measured": read[rows, j], "imputed": told[rows, j],
-                   "permuted": np.full(len(rows), np.nan) if after is None else after[rows]}  # fmt: skip
-        for name, values in columns.items():
-            parts.setdefault(name, []).append(np.asarray(values, dtype=float))
-        both = np.stack([read[:, j], told[:, j]], 1)
-        r = float(np.corrcoef(both.T.astype(float))[0, 1]) if (np.ptp(both, axis=0) > 0).all() else np.nan
-        checks.append(
-            {"gene": gene, "r": r, "measured": eta2(read[:, [j]], groups_n)[0],
-             "imputed": eta2(told[:, [j]], groups_n)[0],
-             "permuted": np.nan if after is None else _eta2_of_known(after, groups_n)}
-        )  # fmt: skip
-    drawn = pd.DataFrame({name: np.concatenate(values) for name, values in parts.items()})
-    drawn.insert(0, "gene", np.repeat(genes, len(rows)))
-    drawn["kind"] = kind
-    found.tables |= {"imputed_genes": drawn, "gene_check": pd.DataFrame(checks)}
-
-
-def _eta2_of_known(x_n: np.ndarray, groups_n: np.ndarray) -> float:
-    there = np.isfinite(x_n)
-    return float(eta2(x_n[there, None], groups_n[there])[0])
-
-
 def _conclude(found: Invention) -> None:
-    from exval.tasks.imputing.null import invents
-
     said, high = [], []
     tested = {row["slice"]: row["n"] for row in found.rows if row["metric"] == "false_discoveries"}
     for arm, what in (
