@@ -32,7 +32,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from exval.data.batch import ExpressionBatch
-from exval.models.encdec import EncoderDecoder, ModelConfig
+from exval.models.config import ModelConfig
+from exval.models.encdec import EncoderDecoder
 from exval.nn.attention import attend
 from exval.nn.blocks import EncoderBlock
 from exval.nn.linear_attention import PerformerBlock

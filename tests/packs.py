@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from exval.data.batch import ExpressionBatch, offsets_of
-from exval.models.encdec import EncoderDecoder, ModelConfig
+from exval.models.config import ModelConfig
+from exval.models.encdec import EncoderDecoder
 
 settings.register_profile("calm", deadline=None)  # first calls are slow, and so is a busy machine
 settings.load_profile("calm")

@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = dict(
     line.split("==") for line in (ROOT / "constraints.txt").read_text().lower().splitlines() if not line.startswith("#")
 )
-IMPORT_NAME = {"scikit-learn": "sklearn", "pillow": "PIL"}
+IMPORT_NAME = {"scikit-learn": "sklearn", "pillow": "PIL", "scikit-survival": "sksurv"}
 OPTIONAL = {"IPython"}  # looked for, never needed: a notebook brings it
 
 relative = lambda path: str(path.relative_to(ROOT))  # noqa: E731

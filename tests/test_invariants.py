@@ -35,7 +35,8 @@ from exval.data.store import Store
 from exval.data.units import detect_unit
 from exval.errors import DivergedError, GeneError, InputError, OutputError, UnitError
 from exval.methods.run import RunMethod
-from exval.models.encdec import EncoderDecoder, ModelConfig
+from exval.models.config import ModelConfig
+from exval.models.encdec import EncoderDecoder
 from exval.nn.attention import PATHS, available
 from exval.objectives import HiddenValues
 from exval.rng import Draw

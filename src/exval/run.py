@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from exval.data.batch import ExpressionBatch, offsets_of
-from exval.errors import DivergedError, GeneError, InputError
+from exval.data.packing import all_stored
+from exval.errors import DivergedError, GeneError, InputError, UnitError
 from exval.models.encdec import EncoderDecoder
+from exval.objectives.survival import survival_from_hazards
 from exval.recipes.config import RunConfig
 from exval.rng import Draw
 from exval.train.checkpoint import check_version, load_weights
-from exval.visibility import Everything, Split, depth, to_log1p, totals
+from exval.visibility import Everything, Split, depth, to_model_unit, totals
 
 SHARED_LEAST = (
     0.05  # of a run's genes that a file must have: below, an embedding says more of the panel than of the cell
@@ -87,6 +90,22 @@ class Run:
         return model.eval().to(self.device)
 
     @property
+    def outcome(self) -> dict | None:
+        """Of a run that was taught survival: its head, columns and intervals."""
+        return self.described.get("outcome")
+
+    @property
+    def taught_something(self) -> bool:
+        """Whether it was fine-tuned on classes or survival."""
+        return self.classes is not None or self.outcome is not None
+
+    @property
+    def unit(self) -> str:
+        """What its values are on the scale that it reads: log1p (of CP10k), log2 or z."""
+        unit = self.described.get("unit", "log1p")
+        return unit if unit in ("log2", "z") else "log1p"
+
+    @property
     def summary(self) -> str:
         """One sentence on how the training went."""
         return self.described.get("verdict", "")
@@ -123,9 +142,22 @@ class Run:
         Raises
         ------
         GeneError
-            If the file shares fewer than 5 % of the run's genes.
+            If the file shares fewer than 5 % of the run's genes (none of them, for a run that takes any subset).
+        UnitError
+            If the run was trained on another unit.
         """
         columns = self._columns(tuple(adata.var_names))
+        found = adata.uns.get("exval_unit", "log1p")
+        if found != self.unit:
+            raise UnitError(
+                f"{self.folder.name} was trained on {self.unit} values and the file has {found}; give values in "
+                f"{self.unit} (--unit if the file was misread)"
+            )
+        if "exval_unit" in adata.uns:
+            return ExpressionBatch.from_csr(
+                all_stored(np.asarray(adata.X)), n_genes=len(self.genes), unit=found, columns=columns,
+                implicit="missing",
+            )  # fmt: skip
         counts = "counts" in adata.layers
         known = adata.obs["exval_total"].to_numpy(np.float32) if counts and "exval_total" in adata.obs else None
         return ExpressionBatch.from_csr(
@@ -142,7 +174,7 @@ class Run:
 
             columns = pd.Index(self.genes).get_indexer(list(names))
             shared = int((columns >= 0).sum())
-            if shared < max(SHARED_LEAST * len(self.genes), 1):
+            if shared < max((0 if self.config.dense else SHARED_LEAST) * len(self.genes), 1):
                 raise GeneError(
                     f"the file has {shared} of the {len(self.genes):,} genes that {self.folder.name} was trained on; "
                     "check the species and the gene names"
@@ -162,23 +194,52 @@ class Run:
     def embed(self, adata, size: int = 64) -> np.ndarray:
         """(n, d) float32 sample embeddings of a prepared AnnData."""
         out = np.empty((adata.n_obs, self.model.sample_width), np.float32)
-        show = Everything(max_visible=self.config.infer_visible)
+        show = self.config.show
         for rows, batch in self._pieces(adata, size):
             split = show.split(fixed_ids(batch), Draw(0)).to(self.device)
             out[rows] = self.model.pool(self.model.encode(split)).float().cpu().numpy()
         return self._finite(out, "embedding", adata)
 
-    @torch.inference_mode()
     def predict_proba(self, adata, size: int = 64) -> np.ndarray:
         """(n, classes) probabilities of a fine-tuned run."""
         if self.classes is None:
             raise InputError(f"{self.folder} was not fine-tuned on labels; run exval finetune {self.folder} FILE first")
-        out = np.empty((adata.n_obs, len(self.classes)), np.float32)
-        show = Everything(max_visible=self.config.infer_visible)
+        logits_nc = torch.from_numpy(self._logits(adata, size))
+        return self._finite(torch.softmax(logits_nc, 1).numpy(), "probabilities", adata)
+
+    def risk(self, adata, size: int = 64) -> np.ndarray:
+        """(n,) risk of a run that was taught survival, higher is worse: the log hazard ratio of a Cox head, minus the
+        expected number of intervals survived of a discrete one."""
+        logits_nk = self._survival_logits(adata, size)
+        if self.outcome["head"] == "cox":
+            return logits_nk[:, 0].astype(np.float64)
+        return -np.cumprod(1 / (1 + np.exp(logits_nk.astype(np.float64))), axis=1).sum(1)
+
+    def survival(self, adata, times_t, size: int = 64) -> np.ndarray:
+        """(n, t) probability of surviving beyond each time."""
+        logits_nk = self._survival_logits(adata, size).astype(np.float64)
+        times_t = np.asarray(times_t, dtype=np.float64)
+        if self.outcome["head"] == "discrete":
+            return survival_from_hazards(logits_nk, np.asarray(self.outcome["edges"]), times_t)
+        known = self.described["baseline"]
+        at_t = np.searchsorted(known["times"], times_t, side="right")
+        hazard_t = np.concatenate([[0.0], known["hazard"]])[at_t]
+        return np.exp(-np.exp(np.clip(logits_nk[:, :1], -30, 30)) * hazard_t)
+
+    def _survival_logits(self, adata, size: int) -> np.ndarray:
+        if self.outcome is None:
+            raise InputError(
+                f"{self.folder} was not taught survival; run exval finetune {self.folder} FILE --time COLUMN first"
+            )
+        return self._finite(self._logits(adata, size), "risks", adata)
+
+    @torch.inference_mode()
+    def _logits(self, adata, size: int) -> np.ndarray:
+        out = np.empty((adata.n_obs, self.config.model.n_classes), np.float32)
         for rows, batch in self._pieces(adata, size):
-            logits = self.model(show.split(fixed_ids(batch), Draw(0)).to(self.device)).logits_nc
-            out[rows] = torch.softmax(logits.float(), 1).cpu().numpy()
-        return self._finite(out, "probabilities", adata)
+            logits = self.model(self.config.show.split(fixed_ids(batch), Draw(0)).to(self.device)).logits_nc
+            out[rows] = logits.float().cpu().numpy()
+        return out
 
     @torch.inference_mode()
     def recover(self, adata, hidden, size: int = 32) -> np.ndarray:
@@ -198,15 +259,50 @@ class Run:
             order = order[gene[order] >= 0]
             asked = _genes_of(batch, gene[order], sample[order])
             flags = torch.as_tensor(hidden.data[start:stop][order].astype(bool))
-            split = ask(batch, asked, asked.keep(flags), self.config.infer_visible).to(self.device)
+            split = ask(batch, asked, asked.keep(flags), self.config.show).to(self.device)
             out = self.model(split)
             part = np.zeros(stop - start, np.float32)
             if out.prediction is not None:
-                part[order] = self.model.head.mean(out.prediction).float().cpu().numpy()
+                part[order] = self.model.answers(out.prediction, split.queries)[0].cpu().numpy()
             answer[start:stop] = part
         if not np.isfinite(answer).all():
             raise DivergedError(f"{self.folder} recovers NaN or inf: its weights are broken; train again")
         return answer
+
+    @torch.inference_mode()
+    def restore(self, adata, genes=None, size: int = 16) -> tuple[np.ndarray, np.ndarray | None]:
+        """(n, q) expected values, and their sds where the head has them, of any genes of the run.
+
+        Parameters
+        ----------
+        adata
+            Prepared; whatever it has of the run's genes is shown, measured values are not asked to stay.
+        genes
+            (q,) names among the run's genes; default: all of them, in their order.
+
+        Returns
+        -------
+        values_nq, sd_nq
+            float32, in the unit that the run was trained on.
+        """
+        import pandas as pd
+
+        ask = np.arange(len(self.genes)) if genes is None else pd.Index(self.genes).get_indexer(list(genes))
+        if (ask < 0).any():
+            raise GeneError(f"{int((ask < 0).sum())} of the genes asked for are not among those of {self.folder.name}")
+        order = np.argsort(ask, kind="stable")
+        values = np.empty((adata.n_obs, len(ask)), np.float32)
+        sd = None
+        for rows, batch in self._pieces(adata, size):
+            split = self.config.show.split(fixed_ids(batch), Draw(0))
+            asked = _genes_of(batch, np.tile(ask[order], batch.n), np.repeat(np.arange(batch.n), len(ask)))
+            split = replace(split, queries=asked).to(self.device)
+            mean_q, sd_q = self.model.answers(self.model(split).prediction, split.queries)
+            values[rows, order] = mean_q.view(batch.n, -1).float().cpu().numpy()
+            if sd_q is not None:
+                sd = np.empty_like(values) if sd is None else sd
+                sd[rows, order] = sd_q.view(batch.n, -1).float().cpu().numpy()
+        return self._finite(values, "restored values", adata), sd
 
     def _finite(self, out_nd: np.ndarray, what: str, adata) -> np.ndarray:
         broken = np.flatnonzero(~np.isfinite(out_nd).all(1))
@@ -218,11 +314,11 @@ class Run:
         return out_nd
 
 
-def ask(batch: ExpressionBatch, queries: ExpressionBatch, hidden: ExpressionBatch, max_visible: int | None) -> Split:
+def ask(batch: ExpressionBatch, queries: ExpressionBatch, hidden: ExpressionBatch, show: Everything) -> Split:
     """Show all of ``batch`` and ask ``queries``, of which ``hidden`` must not be read as zero."""
     from exval.visibility import merge
 
-    shown = Everything(max_visible=max_visible).split(fixed_ids(batch), Draw(0))
+    shown = show.split(fixed_ids(batch), Draw(0))
     total_n = totals(batch)
     return Split(
         shown=shown.shown,
@@ -236,18 +332,14 @@ def ask(batch: ExpressionBatch, queries: ExpressionBatch, hidden: ExpressionBatc
 
 def fixed_ids(batch: ExpressionBatch) -> ExpressionBatch:
     """The batch with ids made of its contents, so that a cap draws the same genes wherever a sample stands."""
-    from dataclasses import replace
-
     from exval.rng import mix
 
-    log = to_log1p(batch)
+    log = to_model_unit(batch)
     bits = mix(log.genes_t.long() * 1_000_003 + (log.values_t * 1024).round().long())
     return replace(batch, id_n=torch.zeros(batch.n, dtype=torch.long).index_add_(0, batch.sample_t, bits))
 
 
 def _genes_of(batch: ExpressionBatch, gene: np.ndarray, sample: np.ndarray) -> ExpressionBatch:
-    from dataclasses import replace
-
     lengths: Tensor = torch.as_tensor(np.bincount(sample, minlength=batch.n))
     return replace(
         batch,

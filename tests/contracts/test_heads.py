@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from exval.heads import HEADS
+from exval.heads.base import Prior
 
 WIDTH, GENES = 5, 7
 
@@ -43,7 +44,8 @@ def test_shapes(head, queries):
 
 def test_same_seed_same_numbers(head, queries):
     h_qd, genes_q, _ = queries
-    assert torch.equal(made(head.name)(h_qd, genes_q), head(h_qd, genes_q))
+    for a, b in zip(*(torch.utils._pytree.tree_leaves(one(h_qd, genes_q)) for one in (made(head.name), head))):
+        assert torch.equal(a, b)
 
 
 def test_a_query_is_answered_the_same_alone_or_among_others(head, queries):
@@ -106,3 +108,17 @@ def test_bfloat16(head, queries):
         half = head.mean(head(h_qd, genes_q))
     whole = head.mean(head(h_qd, genes_q))
     assert half.dtype == torch.float32 and (half - whole).norm() < 2e-2 * whole.norm()
+
+
+def test_a_head_with_a_prior_answers_with_it_before_training():
+    """The start of a model that corrects a Gaussian is the Gaussian itself."""
+    prior = Prior(torch.tensor([0.5, -1.0, 2.0]), torch.tensor([0.8, 1.0, 0.6]))
+    values = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
+    for name in ("gaussian", "gene-bins", "scalar"):
+        head = HEADS[name](WIDTH, 1)
+        head.fit(torch.zeros(20_000, dtype=torch.long), values)
+        parameters = head(torch.randn(3, WIDTH), torch.zeros(3, dtype=torch.long), prior)
+        near = 0.1 if name == "gene-bins" else 1e-6  # bins are as wide as they are
+        torch.testing.assert_close(head.mean(parameters), prior.mean_q, atol=near, rtol=0)
+        if head.sd(parameters) is not None:
+            torch.testing.assert_close(head.sd(parameters), prior.sd_q, atol=3 * near, rtol=0)

@@ -22,7 +22,12 @@ SETTINGS = {
         {"nonzeros": 0.4, "zeros": 0.2, "max_visible": 3, "max_queries": 2},
         {"nonzeros": 0.4, "zeros": 0.2, "hide": 0.8, "swap": 0.1, "thinning": 1.0, "thin_above": 0.0},
     ],
-    "everything": [{}, {"max_visible": 3}],
+    "subset": [
+        {},
+        {"min_shown": 2, "max_shown": 5, "max_visible": 3, "max_queries": 3},
+        {"min_shown": 3, "max_shown": 3, "max_queries": 0},
+    ],
+    "everything": [{}, {"max_visible": 3}, {"dense": True}, {"dense": True, "max_visible": 3}],
 }
 CASES = [(name, changes) for name in VISIBILITIES for changes in SETTINGS.get(name, [{}])]
 FIELDS = ("shown", "hidden", "queries", "visible", "unknown")
@@ -50,10 +55,11 @@ def test_parts_of_a_split(name, changes, batch, step):
         assert not shown[i].keys() & hidden[i].keys()
         assert visible[i].items() <= shown[i].items()
         assert unknown[i].keys() == hidden[i].keys() | (shown[i].keys() - visible[i].keys())
-        assert all(value != 0 for value in shown[i].values())
+        zeros = visibility.target(batch).implicit == "missing"  # of patients a zero is a value like any other
+        assert zeros or all(value != 0 for value in shown[i].values())
         for gene, value in queries[i].items():  # the target is the whole, unthinned, unswapped value
             assert value == pytest.approx(values[i, gene].item(), rel=1e-6)
-        assert hidden[i].keys() <= queries[i].keys() or getattr(visibility, "max_queries", None)
+        assert hidden[i].keys() <= queries[i].keys() or getattr(visibility, "max_queries", None) is not None
         for cap, part in (("max_visible", visible[i]), ("max_queries", queries[i])):
             if (most := getattr(visibility, cap, None)) is not None:
                 assert len(part) <= most
@@ -87,7 +93,7 @@ def test_repeats_for_a_seed_and_a_step_and_changes_with_them(name, changes):
     visibility, batch = VISIBILITIES[name](**changes), packed(6, 60)
     first = visibility.split(batch, Draw(0, 1))
     assert same(first, visibility.split(batch, Draw(0, 1)))
-    if name == "masking" or changes:
+    if name == "masking" or "max_visible" in changes:
         assert not same(first, visibility.split(batch, Draw(0, 2)))
         assert not same(first, visibility.split(batch, Draw(1, 1)))
 
@@ -97,6 +103,11 @@ def test_units(name, changes):
     visibility = VISIBILITIES[name](**changes)
     for unit in ("log2", "z"):
         batch = packed(unit="log1p").with_values(packed().values_t, unit)
+        if unit in visibility.units and name != "everything":
+            assert visibility.split(batch, Draw(0)).visible.unit == unit
+            continue
+        if changes.get("dense"):
+            continue
         with pytest.raises(UnitError, match=f"not {unit}"):
             visibility.split(batch, Draw(0))
     log = packed(unit="log1p")
@@ -108,4 +119,8 @@ def test_no_samples_and_samples_without_values(name, changes):
     visibility = VISIBILITIES[name](**changes)
     assert visibility.split(packed(3).select([]), Draw(0)).visible.n == 0
     split = visibility.split(packed(3, empty=(0, 1, 2)), Draw(0))
-    assert len(split.visible.genes_t) == 0 and split.depth_n2.isnan().all()
+    assert split.depth_n2.isnan().all()
+    if visibility.target(packed()).implicit == "zero":
+        assert len(split.visible.genes_t) == 0
+    else:
+        assert (split.visible.values_t == 0).all() and len(split.visible.genes_t) > 0

@@ -15,7 +15,8 @@ from exval.encoders import ENCODERS
 from exval.encoders.base import State
 from exval.errors import InputError
 from exval.heads import HEADS
-from exval.models.encdec import N_CONTEXT, EncoderDecoder, ModelConfig
+from exval.models.config import ModelConfig
+from exval.models.encdec import N_CONTEXT, EncoderDecoder
 from exval.nn.attention import PATHS, available
 from exval.rng import Draw
 from exval.visibility import Everything, Masking

@@ -10,8 +10,7 @@ from exval.recipes import PRESETS, RECIPES, make_config, settings
 from exval.recipes.config import RunConfig
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("recipe", "preset"), [(name, size) for name in RECIPES for size in PRESETS[name]])
 def test_every_recipe_and_preset_is_a_valid_configuration(recipe, preset):
     config = make_config(recipe, preset)
     assert (config.recipe, config.preset) == (recipe, preset)

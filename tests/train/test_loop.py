@@ -16,7 +16,8 @@ from scipy import sparse
 from exval.data.store import Store
 from exval.encoders.base import State
 from exval.errors import DivergedError, InputError
-from exval.models.encdec import EncoderDecoder, ModelConfig
+from exval.models.config import ModelConfig
+from exval.models.encdec import EncoderDecoder
 from exval.objectives import OBJECTIVES, HiddenValues, Labels
 from exval.rng import Draw
 from exval.train.config import TrainConfig
@@ -212,7 +213,7 @@ def test_label_weights_by_hand():
     assert float(weight @ torch.tensor([100.0, 25.0, 4.0])) == pytest.approx(129)
     capped = Labels([1_000_000, 1], cap=50).weight_c
     assert float(capped[1] / capped[0]) == pytest.approx(50)
-    assert set(OBJECTIVES) == {"values", "labels"}
+    assert set(OBJECTIVES) == {"values", "labels", "cox", "discrete-time"}
 
 
 def test_optimiser_decays_matrices_only():

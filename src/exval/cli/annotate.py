@@ -41,6 +41,12 @@ def register(app: typer.Typer) -> None:
             typer.Option("--truth", metavar="COLUMN", help="Column of FILE with known labels: only scored."),
         ] = None,
         folds: o.Folds = 5,
+        genes: Annotated[
+            str | None,
+            typer.Option(
+                "--genes", metavar="LIST", help="Use these genes alone: file or names.", show_default="all"
+            ),
+        ] = None,
         key_added: o.KeyAdded = None,
         force: o.Force = False,
         layer: o.Layer = None,
@@ -73,6 +79,7 @@ def register(app: typer.Typer) -> None:
             label_map=label_map,
             truth=truth,
             folds=folds,
+            genes=genes,
             key_added=key_added,
             force=force,
             layer=layer,

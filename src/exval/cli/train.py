@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
         data: Annotated[list[str], typer.Argument(metavar="DATA", help="Files of cells, or one store.")],
         out: Run,
         recipe: Annotated[str, typer.Option("--recipe", help="See: exval recipes.")] = "xtrimogene",
-        preset: Annotated[str, typer.Option("--preset", help="Size of the model: tiny, 3m, 10m, 100m.")] = "tiny",
+        preset: Annotated[str, typer.Option("--preset", help="Size of the model; exval recipes lists them.")] = "tiny",
         set: o.Set = None,
         steps: o.Steps = None,
         epochs: o.Epochs = None,
@@ -62,12 +62,22 @@ def register(app: typer.Typer) -> None:
         )
         say(result.lines())
 
-    @verb(app, short_help="Teach a pretrained run the labels of a file.")
+    @verb(app, short_help="Teach a pretrained run the labels of a file, or survival.")
     def finetune(
         run: o.RunFolder,
         file: o.File,
         out: Run,
         label: o.Label = "cell_type",
+        time: Annotated[
+            str | None, typer.Option("--time", metavar="COLUMN", help="Teach survival: column of times.")
+        ] = None,
+        event: Annotated[
+            str | None, typer.Option("--event", metavar="COLUMN", help="1 where the event was seen.")
+        ] = None,
+        censored: Annotated[
+            str | None, typer.Option("--censored", metavar="COLUMN", help="1 where the patient was censored.")
+        ] = None,
+        head: Annotated[Literal["cox", "discrete"], typer.Option("--head", help="Of survival.")] = "cox",
         split_by: o.SplitBy = None,
         set: o.Set = None,
         steps: o.Steps = None,
@@ -82,7 +92,7 @@ def register(app: typer.Typer) -> None:
         threads: o.Threads = None,
         device: o.Device = "auto",
     ) -> None:
-        """Teach a pretrained RUN the labels of FILE; the result is a method for annotate and evaluate."""
+        """Teach a pretrained RUN the labels of FILE, or survival with --time; the result is a method like others."""
         changes = overrides(set)
         from exval.verbs.finetune import finetune as tune
 
@@ -90,6 +100,10 @@ def register(app: typer.Typer) -> None:
             run,
             file,
             label=label,
+            time=time,
+            event=event,
+            censored=censored,
+            head=head,
             split_by=split_by,
             out=out,
             overrides=changes,

@@ -170,6 +170,28 @@ class ExpressionBatch:
         """The same pairs with other values, e.g. after a conversion of units."""
         return replace(self, values_t=values_t, unit=unit)
 
+    def explicit(self) -> ExpressionBatch:
+        """The same samples with every measured zero stored: an absent gene is then one that was not measured.
+
+        Examples
+        --------
+        >>> import scipy.sparse as sp
+        >>> batch = ExpressionBatch.from_csr(sp.csr_matrix([[0., 2., 0.]]), n_genes=3, unit="log1p").explicit()
+        >>> batch.genes_t.tolist(), batch.values_t.tolist(), batch.implicit
+        ([0, 1, 2], [0.0, 2.0, 0.0], 'missing')
+        """
+        if self.implicit == "missing":
+            return self
+        sizes_m = torch.tensor([len(p) for p in self.panels], device=self.offsets_n1.device)
+        offsets_n1 = offsets_of(sizes_m[self.panel_n])
+        take, _ = ranges(offsets_of(sizes_m), self.panel_n)
+        genes_t = torch.cat([p.long() for p in self.panels])[take]
+        sample_t = torch.repeat_interleave(torch.arange(self.n, device=genes_t.device), offsets_n1.diff())
+        values_t = torch.zeros(len(genes_t), device=genes_t.device)
+        at = torch.searchsorted(sample_t * self.n_genes + genes_t, self.sample_t * self.n_genes + self.genes_t.long())
+        values_t[at] = self.values_t
+        return replace(self, genes_t=genes_t, values_t=values_t, offsets_n1=offsets_n1, implicit="missing")
+
     def dense(self, fill: float | None = None) -> Tensor:
         """(n, n_genes) values; absent genes are 0 where ``implicit`` is zero, else NaN, or ``fill``."""
         if fill is None:

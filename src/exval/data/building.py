@@ -86,7 +86,8 @@ def build_store(
             for source, name in zip(opened, _distinct([source.name for source in opened])):
                 pack_source(writer, source, name)
 
-        return Store.write(genes, opened[0].unit, fill, out=out, force=force)
+        implicit = "missing" if any(source.has_missing for source in opened) else None
+        return Store.write(genes, opened[0].unit, fill, out=out, force=force, implicit=implicit)
 
 
 def _one_unit(sources: list[Source]) -> None:

@@ -28,7 +28,7 @@ class Choice:
     warnings: tuple[str, ...] = ()
 
 
-def choose(opened: Opened, layer: str | None, unit: str | None) -> Choice:
+def choose(opened: Opened, layer: str | None, unit: str | None, missing: bool = False) -> Choice:
     """Choose the matrix: the one asked for, else counts in ``layers["counts"]``, X, raw, else X or logarithms in raw.
 
     Raises
@@ -50,12 +50,12 @@ def choose(opened: Opened, layer: str | None, unit: str | None) -> Choice:
     for place in places:
         _refuse_empty(opened, place)
     if unit is not None:
-        return _declared(opened, places, layer, unit)
+        return _declared(opened, places, layer, unit, missing)
     guesses: dict[str, UnitGuess] = {}
     failed: UnitError | None = None
     for place in places:
         try:
-            guesses[place] = detect_unit(probe(opened, place))
+            guesses[place] = detect_unit(probe(opened, place, missing=missing))
         except UnitError as error:
             failed = failed or error
             continue
@@ -69,8 +69,11 @@ def choose(opened: Opened, layer: str | None, unit: str | None) -> Choice:
     return _made(opened, chosen, guesses[chosen], layer is not None, places)
 
 
-def probe(opened: Opened, place: str, unit: str | None = None) -> sparse.csr_matrix:
-    """Rows spread evenly over the matrix, refused if a value is NaN or infinite or a count negative."""
+def probe(opened: Opened, place: str, unit: str | None = None, missing: bool = False) -> sparse.csr_matrix:
+    """Rows spread evenly over the matrix, refused if a value is NaN or infinite or a count negative.
+
+    With ``missing`` NaN means "not measured"; the mean of its gene stands there, so that the unit can be told.
+    """
     matrix = opened.matrices[place]
     n = matrix.shape[0]
     if n <= _PROBE_ROWS:
@@ -79,22 +82,41 @@ def probe(opened: Opened, place: str, unit: str | None = None) -> sparse.csr_mat
         starts = np.linspace(0, n - 16, _PROBE_ROWS // 16).astype(int)
         rows = np.unique((starts[:, None] + np.arange(16)).ravel())
     x = matrix.take(rows)
-    refuse_broken(x, opened, place, rows, unit)
+    refuse_broken(x, opened, place, rows, unit, missing)
+    return mean_filled(x) if missing else x
+
+
+def mean_filled(x: sparse.csr_matrix) -> sparse.csr_matrix:
+    """NaN replaced by the mean of what is measured of its column, 0 where nothing is."""
+    gap_t = np.isnan(x.data)
+    if not gap_t.any():
+        return x
+    x = x.copy()
+    gaps_g = np.bincount(x.indices[gap_t], minlength=x.shape[1])
+    sums_g = np.bincount(x.indices[~gap_t], weights=x.data[~gap_t], minlength=x.shape[1])
+    mean_g = sums_g / np.maximum(x.shape[0] - gaps_g, 1)
+    x.data[gap_t] = mean_g[x.indices[gap_t]]
     return x
 
 
-def refuse_broken(x: sparse.csr_matrix, opened: Opened, place: str, rows: np.ndarray, unit: str | None) -> None:
+def refuse_broken(
+    x: sparse.csr_matrix, opened: Opened, place: str, rows: np.ndarray, unit: str | None, missing: bool = False
+) -> None:
     """Refuse NaN and inf anywhere, and negative or broken numbers among counts; names the cell and the gene.
 
-    ``unit`` None: not known yet; whole numbers with a negative one among them are taken for counts.
+    ``unit`` None: not known yet; whole numbers with a negative one among them are taken for counts. With ``missing``
+    NaN is let pass, but not among counts.
     """
     data = x.data
     if not len(data):
         return
-    bad = ~np.isfinite(data)
+    bad = np.isinf(data) if missing and unit not in ("counts", "cp10k") else ~np.isfinite(data)
     if bad.any():
         word = "NaN" if np.isnan(data[bad][0]) else "an infinite value"
+        word += " among counts, which are measured or zero" if missing and word == "NaN" else ""
         raise InputError(f"{_where(x, bad, opened, place, rows)}: {word}; remove or fill such values first")
+    if missing and np.isnan(data).any():
+        return
     low = data.min()
     if low < 0 and (unit in ("counts", "cp10k") or (unit is None and (np.rint(data) == data).all())):
         raise InputError(
@@ -136,18 +158,18 @@ def _refuse_empty(opened: Opened, place: str) -> None:
         )
 
 
-def _declared(opened: Opened, places: list[str], layer: str | None, unit: str) -> Choice:
+def _declared(opened: Opened, places: list[str], layer: str | None, unit: str, missing: bool) -> Choice:
     chosen = places[0] if layer is not None else ("X" if "X" in places else places[0])
     if layer is None and len(places) > 1:
         for place in places:
             try:
-                guess = detect_unit(probe(opened, place))
+                guess = detect_unit(probe(opened, place, missing=missing))
             except UnitError:
                 continue
             if guess.unit == unit:
                 chosen = place
                 break
-    rows = probe(opened, chosen, unit if unit in ("log2", "z") else None)
+    rows = probe(opened, chosen, unit if unit in ("log2", "z") else None, missing)
     check_unit(rows, unit)
     target = None
     if unit in ("cp10k", "log1p"):

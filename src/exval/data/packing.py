@@ -13,7 +13,7 @@ from exval.data.writer import StoreWriter
 if TYPE_CHECKING:
     from exval.data.source import Source
 
-__all__ = ["pack_source", "totals"]
+__all__ = ["all_stored", "pack_source", "totals"]
 
 CHUNK = 4096
 
@@ -51,7 +51,7 @@ def pack_source(writer: StoreWriter, source: Source, name: str | None = None, si
     for rows, x_nc in chunks:
         kept = x_nc if known.all() else x_nc[:, known]
         if writer.implicit == "missing":
-            kept = _all_stored(kept)
+            kept = all_stored(kept)
         writer.add(kept, total_n=totals(x_nc, source.unit), obs=obs.iloc[rows])
 
 
@@ -64,7 +64,13 @@ def totals(x_ng: sparse.csr_matrix, unit: str) -> np.ndarray | None:
     return np.asarray(x_ng.sum(axis=1), dtype=np.float64).ravel() if unit == "counts" else None
 
 
-def _all_stored(x_nc: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The same matrix with every entry stored, 0.0 too: in log2 and z a zero is a measured value."""
-    n, c = x_nc.shape
-    return sparse.csr_matrix((x_nc.toarray().ravel(), np.tile(np.arange(c), n), np.arange(n + 1) * c), shape=(n, c))
+def all_stored(x_nc: sparse.csr_matrix | np.ndarray) -> sparse.csr_matrix:
+    """The same values with every measured one stored, 0.0 too: in log2 and z a zero is a value, and NaN is none.
+
+    >>> all_stored(np.array([[0.0, np.nan, 2.0]])).indices.tolist()
+    [0, 2]
+    """
+    x_nc = np.asarray(x_nc.toarray() if sparse.issparse(x_nc) else x_nc, dtype=np.float32)
+    there_nc = ~np.isnan(x_nc)
+    offsets_n1 = np.concatenate([[0], there_nc.sum(1).cumsum()])
+    return sparse.csr_matrix((x_nc[there_nc], np.nonzero(there_nc)[1], offsets_n1), shape=x_nc.shape)

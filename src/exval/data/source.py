@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,18 +56,21 @@ class Source:
         Arrays per cell, read when asked for.
     adata
         The AnnData that it was made from; None for files.
+    missing
+        Whether NaN is taken for "not measured"; otherwise it is refused.
     warnings
         Sentences that a user should see.
     """
 
     def __init__(
-        self, opened: Opened, choice: Choice, genes: GeneMapping, merge: Merge, name: str, path: Path | None
-    ) -> None:
+        self, opened: Opened, choice: Choice, genes: GeneMapping, merge: Merge, name: str, path: Path | None,
+        missing: bool = False,
+    ) -> None:  # fmt: skip
         import pandas as pd
 
         self._opened, self._choice, self._merge = opened, choice, merge
         self._matrix = opened.matrices[choice.place]
-        self.name, self.path = name, path
+        self.name, self.path, self.missing = name, path, missing
         self.matrix, self.unit, self.choice = choice.place, choice.unit, choice.sentence
         self.why, self.confidence = choice.guess.why, choice.guess.confidence
         self.layout = self._matrix.layout
@@ -124,24 +128,33 @@ class Source:
         else:
             where = np.arange(self.n)[rows]
             x = self._matrix.take(where)
-        refuse_broken(x, self._opened, self.matrix, where, self.unit)
+        refuse_broken(x, self._opened, self.matrix, where, self.unit, self.missing)
         if self._choice.scale != 1.0:
             x = rescaled(x, self.unit, self._choice.scale)
         return self._merge.apply(x)
 
-    def to_adata(self, rows: slice | np.ndarray | list[int] | None = None, *, obsm: bool = True) -> AnnData:
+    def to_adata(
+        self, rows: slice | np.ndarray | list[int] | None = None, *, obsm: bool = True, measured: bool = False
+    ) -> AnnData:
         """Some cells (all by default) as the AnnData that every method receives.
+
+        Parameters
+        ----------
+        measured
+            Take log2 and z too, and NaN for "not measured": such values stand in ``X`` as a dense array.
 
         Returns
         -------
         AnnData
             ``X``: csr float32, log1p(CP10k). ``layers["counts"]`` if and only if the unit is counts. ``var_names``:
             canonical symbols. ``obs`` as in the file plus ``exval_total`` (total counts, NaN where they are not known).
+            With ``measured``, and values in log2 or z or with NaN among them: ``X`` dense float32 in the unit that
+            ``uns["exval_unit"]`` names, NaN where not measured.
 
         Raises
         ------
         UnitError
-            The unit is log2 or z.
+            The unit is log2 or z, and ``measured`` is not set.
         """
         from anndata import AnnData
 
@@ -152,8 +165,9 @@ class Source:
         if self.unit == "counts":
             totals = np.asarray(x.sum(1, dtype=np.float64)).ravel()
         obs["exval_total"] = totals
+        dense = measured and (self.unit in ("log2", "z") or bool(np.isnan(x.data).any()))
         try:
-            log = to_log1p(x, self.unit, totals if self.unit == "counts" else None)
+            log = x.toarray() if dense else to_log1p(x, self.unit, totals if self.unit == "counts" else None)
         except UnitError as error:
             raise UnitError(f"{self.name}: {error}") from None
         with warnings.catch_warnings():
@@ -164,14 +178,18 @@ class Source:
             out.var["merged"] = self.merged
             if self.unit == "counts":
                 out.layers["counts"] = x
+            if dense:
+                out.uns["exval_unit"] = self.unit
             for name in self.obsm if obsm else ():
                 out.obsm[name] = _rows_of(self.obsm[name], where)
         return out
 
-    def iter_adata(self, size: int = 4096, *, obsm: bool = True) -> Iterator[tuple[slice, AnnData]]:
+    def iter_adata(
+        self, size: int = 4096, *, obsm: bool = True, measured: bool = False
+    ) -> Iterator[tuple[slice, AnnData]]:
         """Prepared AnnData of at most ``size`` cells after each other (fewer if they are dense): never the whole."""
         for rows in self._blocks(size):
-            yield rows, self.to_adata(rows, obsm=obsm)
+            yield rows, self.to_adata(rows, obsm=obsm, measured=measured)
 
     def iter_csr(self, size: int = 4096) -> Iterator[tuple[slice, sparse.csr_matrix]]:
         """Like :meth:`iter_adata`, but the values alone, in ``self.unit``."""
@@ -182,6 +200,11 @@ class Source:
         step = max(1, min(size, int(_BLOCK_ENTRIES * self.n / max(self._matrix.stored, 1))))
         for start in range(0, self.n, step):
             yield slice(start, min(start + step, self.n))
+
+    @cached_property
+    def has_missing(self) -> bool:
+        """Whether any value is NaN, which is allowed only where the source was opened with ``missing``."""
+        return self.missing and any(bool(np.isnan(x.data).any()) for _, x in self.iter_csr())
 
     def total_n(self) -> np.ndarray | None:
         """(n,) total counts of every cell over all genes of the file, or None if the unit is not counts."""
@@ -202,6 +225,7 @@ def open_source(
     species: str = "auto",
     need_genes: bool = True,
     orientation: str | None = None,
+    missing: bool = False,
 ) -> Source:
     """Open expression data: tell the unit, map the genes, refuse what is broken.
 
@@ -219,6 +243,8 @@ def open_source(
         Refuse a file of whose genes less than half is recognised.
     orientation
         For text tables: ``"cells-by-genes"`` or ``"genes-by-cells"``.
+    missing
+        NaN means "not measured" (not among counts); otherwise it is refused.
 
     Raises
     ------
@@ -239,7 +265,7 @@ def open_source(
     if isinstance(data, Source):
         if layer is None and unit in (None, data.unit):
             return data
-        return _build(data._opened, layer, unit, species, need_genes, data.name, data.path)
+        return _build(data._opened, layer, unit, species, need_genes, data.name, data.path, missing)
     if isinstance(data, (str, os.PathLike)):
         from exval.data.readers import open_file
 
@@ -255,7 +281,7 @@ def open_source(
             raise InputError(f"cannot read a {type(data).__name__}; give a path or an AnnData")
         opened, path, name = opened_anndata(data), None, "AnnData"
     try:
-        return _build(opened, layer, unit, species, need_genes, name, path)
+        return _build(opened, layer, unit, species, need_genes, name, path, missing)
     except ExvalError as error:
         opened.close()
         text = str(error)
@@ -266,22 +292,23 @@ def open_source(
 
 
 def _build(
-    opened: Opened, layer: str | None, unit: str | None, species: str, need_genes: bool, name: str, path: Path | None
-) -> Source:
+    opened: Opened, layer: str | None, unit: str | None, species: str, need_genes: bool, name: str, path: Path | None,
+    missing: bool = False,
+) -> Source:  # fmt: skip
     if not len(opened.obs):
         raise InputError("the file has no cell")
     if not len(opened.var):
         raise InputError("the file has no gene")
-    choice = choose(opened, layer, unit)
+    choice = choose(opened, layer, unit, missing)
     var = opened.raw_var if choice.place == "raw" and opened.raw_var is not None else opened.var
     genes = map_genes(var.index, species, var, threshold=0.5 if need_genes else 0.0)
     matrix = opened.matrices[choice.place]
-    rows = probe(opened, choice.place, choice.unit)
+    rows = probe(opened, choice.place, choice.unit, missing)
     if all_zero(matrix, rows):
         raise InputError(f"{choice.place} holds nothing but zeros")
     add = choice.unit == "counts"
     merge = plan_merge(genes.canonical, add=add, mean=None if add else np.asarray(rows.mean(0)).ravel())
-    source = Source(opened, choice, genes, merge, name, path)
+    source = Source(opened, choice, genes, merge, name, path, missing)
     if matrix.stored <= _CHECKED_AT_ONCE:
         for _ in source.iter_csr():
             pass

@@ -150,7 +150,8 @@ class Store:
                 f"{source.name} has none of the {len(vocabulary):,} genes asked for; is the species the same?"
             )
         genes = sorted(known) if vocabulary is None else list(vocabulary)
-        return cls.write(genes, source.unit, lambda writer: pack_source(writer, source))
+        implicit = "missing" if source.has_missing else None
+        return cls.write(genes, source.unit, lambda writer: pack_source(writer, source), implicit=implicit)
 
     @classmethod
     def write(
@@ -162,6 +163,7 @@ class Store:
         out: str | os.PathLike | None = None,
         force: bool = False,
         obs: pd.DataFrame | None = None,
+        implicit: str | None = None,
     ) -> Store:
         """Make a store of whatever a function writes; on disk it appears when it is complete.
 
@@ -173,13 +175,18 @@ class Store:
             Called once with a :class:`exval.data.writer.StoreWriter`.
         out, force, obs
             As in :meth:`from_csr`.
+        implicit
+            What an absent gene of a panel means; by default what the unit implies.
         """
         if out is None:
-            writer = StoreWriter(genes, unit)
+            writer = StoreWriter(genes, unit, implicit=implicit)
             fill(writer)
             manifest = writer.finish(obs)
             return cls(manifest, writer.genes, manifest.pop("arrays"))
-        with atomic_path(refuse_existing(out, force)) as part, closing(StoreWriter(genes, unit, part)) as writer:
+        with (
+            atomic_path(refuse_existing(out, force)) as part,
+            closing(StoreWriter(genes, unit, part, implicit)) as writer,
+        ):
             fill(writer)
             writer.finish(obs)
         return cls.open(out)

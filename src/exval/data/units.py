@@ -118,6 +118,15 @@ def check_unit(x: Any, unit: str) -> None:
         raise UnitError("declared as z, but no value is negative, so nothing was centred; declare the unit it has")
 
 
+def family(unit: str) -> str:
+    """The scale on which values of a unit are compared: counts and CP10k become log1p(CP10k), log2 and z stay.
+
+    >>> family("counts"), family("z")
+    ('log1p', 'z')
+    """
+    return unit if unit in ("log2", "z") else "log1p"
+
+
 def to_log1p(x: Any, unit: str, total_n: np.ndarray | None = None) -> sparse.csr_matrix:
     """Values as log1p(CP10k), sparse.
 

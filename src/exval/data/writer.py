@@ -39,6 +39,8 @@ class StoreWriter:
         (g,) the vocabulary: canonical names, unique.
     unit
         "counts", "cp10k", "log1p", "log2" or "z".
+    implicit
+        "zero" or "missing"; by default what the unit implies.
     folder
         Where to write; None keeps everything in memory. The folder is written in place: wrap it into
         :func:`exval.data.files.atomic_path`.
@@ -52,11 +54,11 @@ class StoreWriter:
     1
     """
 
-    def __init__(self, genes, unit: str, folder: Path | None = None) -> None:
+    def __init__(self, genes, unit: str, folder: Path | None = None, implicit: str | None = None) -> None:
         self.genes = pd.Index(genes, dtype=object, name="symbol")
         if not self.genes.is_unique:
             raise InputError(f"the gene {self.genes[self.genes.duplicated()][0]} stands twice in the vocabulary")
-        self.unit, self.implicit, self.folder = unit, implicit_of(unit), folder
+        self.unit, self.implicit, self.folder = unit, implicit or implicit_of(unit), folder
         self.width = layout.NARROW if unit == "counts" and len(self.genes) <= 1 << 16 else layout.WIDE
         if folder is not None:
             folder.mkdir()

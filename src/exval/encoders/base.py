@@ -21,7 +21,8 @@ class State(IntEnum):
 class ValueEncoder(nn.Module):
     """Values in, vectors out.
 
-    A subclass sets ``name`` and implements :meth:`encode_observed`; it may override :meth:`fit`.
+    A subclass sets ``name`` and implements :meth:`encode_observed`, or :meth:`encode_pairs` where a value means
+    something else in every gene; it may override :meth:`fit`. One that takes ``n_genes`` is told the vocabulary's size.
 
     Parameters
     ----------
@@ -38,22 +39,27 @@ class ValueEncoder(nn.Module):
         self.special = nn.Embedding(len(State), width)
         nn.init.normal_(self.special.weight, std=0.02)
 
-    def fit(self, values_t: Tensor) -> ValueEncoder:
-        """Learn what must be known before training (bin edges) from training values. Default: nothing."""
+    def fit(self, values_t: Tensor, genes_t: Tensor | None = None) -> ValueEncoder:
+        """Learn what must be known before training (bin edges) from training pairs. Default: nothing."""
         return self
 
     def encode_observed(self, values_t: Tensor) -> Tensor:
         """(t,) values to (t, d) vectors."""
         raise TypeError(f"{type(self).__name__} does not say how to encode a value")
 
+    def encode_pairs(self, values_t: Tensor, genes_t: Tensor | None) -> Tensor:
+        """(t,) values and their genes to (t, d) vectors. Default: the gene does not matter."""
+        return self.encode_observed(values_t)
+
     def constant(self, state: State) -> Tensor:
         """(d,) the vector of a state other than OBSERVED: computed once, however many tokens share it."""
         return self.special.weight[int(state)]
 
-    def forward(self, values_t: Tensor, state_t: Tensor | None = None) -> Tensor:
+    def forward(self, values_t: Tensor, state_t: Tensor | None = None, genes_t: Tensor | None = None) -> Tensor:
         """(t, d) vectors; ``state_t`` defaults to all observed."""
         if state_t is None:
-            return self.encode_observed(values_t)
+            return self.encode_pairs(values_t, genes_t)
         out_td = self.special(state_t)
         observed = state_t == State.OBSERVED
-        return out_td.masked_scatter(observed[:, None], self.encode_observed(values_t[observed]).to(out_td.dtype))
+        found = self.encode_pairs(values_t[observed], None if genes_t is None else genes_t[observed])
+        return out_td.masked_scatter(observed[:, None], found.to(out_td.dtype))

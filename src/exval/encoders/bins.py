@@ -50,7 +50,7 @@ class Bins(ValueEncoder):
         nn.init.normal_(self.table.weight, std=0.02)
         self.register_buffer("edges_k", torch.linspace(0, 8, n_bins + 1)[1:-1].clone())
 
-    def fit(self, values_t: Tensor) -> Bins:
+    def fit(self, values_t: Tensor, genes_t: Tensor | None = None) -> Bins:
         self.edges_k.copy_(quantile_edges(values_t, self.table.num_embeddings))
         return self
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
+
+
+class Prior(NamedTuple):
+    """(q,) mean and sd of each queried value before the network has its say: what a fitted linear model expects."""
+
+    mean_q: Tensor
+    sd_q: Tensor
 
 
 class ValueHead(nn.Module):
     """Vectors in, a distribution over each queried value out.
 
-    ``head(h_qd, genes_q)`` gives the parameters of the distribution; the other methods read them.
+    ``head(h_qd, genes_q)`` gives the parameters of the distribution; the other methods read them. Where the model has
+    a fitted prior, ``head(h_qd, genes_q, prior)`` corrects it: a head that was just fitted answers with the prior.
 
     Parameters
     ----------
@@ -30,6 +38,10 @@ class ValueHead(nn.Module):
     def fit(self, genes_t: Tensor, values_t: Tensor, weights_t: Tensor | None = None) -> ValueHead:
         """Start from training (gene, value) pairs, each weighted by how often it will be asked. Default: nothing."""
         return self
+
+    def forward(self, h_qd: Tensor, genes_q: Tensor, prior: Prior | None = None):
+        """The parameters of (q,) distributions."""
+        raise TypeError(f"{type(self).__name__} does not say what it predicts")
 
     def nll(self, parameters, values_q: Tensor) -> Tensor:
         """(q,) what is minimised: a negative log-likelihood up to constants."""

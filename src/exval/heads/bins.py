@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from exval.encoders.bins import quantile_edges
-from exval.heads.base import ValueHead
+from exval.heads.base import Prior, ValueHead
 
 
 class BinHead(ValueHead):
@@ -49,7 +49,7 @@ class BinHead(ValueHead):
         """(q,) bin of each value; zeros are bin 0."""
         return torch.where(values_q == 0, 0, 1 + torch.bucketize(values_q.float(), self.edges_k))
 
-    def forward(self, h_qd: Tensor, genes_q: Tensor) -> Tensor:
+    def forward(self, h_qd: Tensor, genes_q: Tensor, prior: Prior | None = None) -> Tensor:
         return self.out(h_qd).float()
 
     def nll(self, parameters: Tensor, values_q: Tensor) -> Tensor:

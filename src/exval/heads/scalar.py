@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from exval.heads.base import ValueHead
+from exval.heads.base import Prior, ValueHead
 
 
 class Scalar(ValueHead):
@@ -47,8 +47,10 @@ class Scalar(ValueHead):
                 nn.init.zeros_(self.out.bias)
         return self
 
-    def forward(self, h_qd: Tensor, genes_q: Tensor) -> Tensor:
+    def forward(self, h_qd: Tensor, genes_q: Tensor, prior: Prior | None = None) -> Tensor:
         mean_q = self.out(h_qd)[:, 0].float()
+        if prior is not None:
+            return mean_q + prior.mean_q
         return mean_q if self.bias_g is None else mean_q + self.bias_g[genes_q]
 
     def nll(self, parameters: Tensor, values_q: Tensor) -> Tensor:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
+from exval.data.choose import mean_filled
 from exval.methods.base import Card, Method
+from exval.methods.matrix import as_csr
 from exval.methods.probe import LogisticProbe
 
 
@@ -38,11 +39,13 @@ class Depth(Method):
 
     @staticmethod
     def _features(adata, with_total: bool) -> np.ndarray:
-        x_ng = sp.csr_matrix(adata.X)
+        x_ng = mean_filled(as_csr(adata))
         detected = np.diff(x_ng.indptr) if x_ng.has_canonical_format else np.asarray((x_ng != 0).sum(1)).ravel()
         total = np.asarray(x_ng.sum(1, dtype=np.float64)).ravel()
         if with_total:
             total = _totals(adata)
+        if "exval_unit" in adata.uns:  # log2 and z have no total; their sum stands for it
+            return np.stack([total, detected], axis=1)
         return np.log1p(np.stack([np.maximum(total, 0), detected], axis=1))
 
     def fit(self, adata, label=None):

@@ -58,6 +58,8 @@ class RunMethod(Method):
 
     @property
     def provides(self) -> tuple[str, ...]:
+        if self.run.outcome is not None:
+            return ("embed", "survival")
         return ("embed", "predict") if self.run.classes is not None else ("embed", "recover")
 
     @property
@@ -90,6 +92,14 @@ class RunMethod(Method):
     def predict_proba(self, adata) -> pd.DataFrame:
         """(n, classes) of a fine-tuned run."""
         return pd.DataFrame(self.run.predict_proba(adata), index=adata.obs_names, columns=self.run.classes)
+
+    def risk(self, adata) -> np.ndarray:
+        """(n,) risk of a run that was taught survival; higher is worse."""
+        return self.run.risk(adata)
+
+    def survival(self, adata, times_t) -> np.ndarray:
+        """(n, t) probability of surviving beyond each time."""
+        return self.run.survival(adata, times_t)
 
     def recover(self, adata, hidden):
         """CSR of ``hidden``'s sparsity, log1p(CP10k)."""

@@ -7,6 +7,8 @@
 - Two depth tokens (T: total of the target, S: total of what is shown) are always visible.
 - With ``readout``, the sample embedding itself also answers: its product with the gene's vector is added (ours).
 - With ``factors``, scores on the training samples' principal components stand beside them (ours; 0 turns it off).
+- For dense values of which any subset is shown (patients), every gene is standardised (``scale``), the factors are a
+  Gaussian's posterior (``posterior``), and the head corrects what that Gaussian expects (``prior``).
 """
 
 from __future__ import annotations
@@ -14,10 +16,9 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from exval.data.batch import ExpressionBatch, offsets_of
@@ -25,89 +26,25 @@ from exval.encoders import ENCODERS
 from exval.encoders.base import State
 from exval.errors import InputError
 from exval.heads import HEADS
+from exval.heads.base import Prior
+from exval.models.config import ModelConfig, Part
 from exval.nn.blocks import CrossAttention, EncoderBlock, FeedForward, LabelHead, segment_max, segment_mean
 from exval.nn.factors import Factors
 from exval.nn.linear_attention import PerformerBlock, ZeroAttention
+from exval.nn.posterior import Posterior
+from exval.nn.scale import GeneScale
 from exval.registry import Registry
 from exval.visibility import Split
 
 N_CONTEXT = 3  # the T, S and factor tokens stand behind the genes in the gene table
 
 
-class Part(BaseModel):
-    """A registry name and its options, e.g. ``{"name": "auto-bins", "options": {"n_bins": 100}}``."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str
-    options: dict[str, Any] = {}
-
-
-class ModelConfig(BaseModel):
-    """Shape of an :class:`EncoderDecoder`.
-
-    Parameters
-    ----------
-    width, layers, heads
-        Of the encoder.
-    decoder
-        "queried" or "linear".
-    decoder_width, decoder_layers, decoder_heads
-        Of the decoder.
-    zeros
-        Whether the queried decoder attends to observed zeros.
-    zero_width, zero_heads
-        Of that attention.
-    values, head
-        Value encoder and value head.
-    pooling
-        Parts of the sample embedding, in order: "S", "T", "max", "mean" (scFoundation's four), "factors".
-    factors
-        Number of principal components handed to the model; 0 for the model as published.
-    readout
-        Whether the sample embedding takes part in every answer. Without it the loss reaches the pooled vectors only by
-        way of single tokens, and they learn little of the sample.
-    n_classes
-        Number of classes of the label head; 0 for none.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    width: int = Field(64, ge=4)
-    layers: int = Field(2, ge=1)
-    heads: int = Field(2, ge=1)
-    decoder: Literal["queried", "linear"] = "queried"
-    decoder_width: int = Field(64, ge=4)
-    decoder_layers: int = Field(1, ge=1)
-    decoder_heads: int = Field(2, ge=1)
-    zeros: bool = True
-    zero_width: int = Field(16, ge=2)
-    zero_heads: int = Field(2, ge=1)
-    values: Part = Part(name="auto-bins")
-    head: Part = Part(name="scalar")
-    pooling: tuple[Literal["S", "T", "max", "mean", "factors"], ...] = ("S", "T", "max", "mean")
-    factors: int = Field(0, ge=0)
-    readout: bool = False
-    dropout: float = Field(0.0, ge=0, lt=1)
-    n_classes: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _fits(self) -> ModelConfig:
-        for width, heads in (("width", "heads"), ("decoder_width", "decoder_heads"), ("zero_width", "zero_heads")):
-            if getattr(self, width) % getattr(self, heads):
-                raise ValueError(
-                    f"model.{width} {getattr(self, width)} does not divide by model.{heads} {getattr(self, heads)}"
-                )
-        if "factors" in self.pooling and not self.factors:
-            raise ValueError("model.pooling names factors but model.factors is 0; set model.pooling=S,T,max,mean too")
-        if not self.pooling:
-            raise ValueError("model.pooling is empty; name at least one of S, T, max, mean, factors")
-        return self
-
-
 @dataclass(frozen=True)
 class Encoded:
     """(t, d) encoded tokens: for each sample the context tokens, then its visible pairs; ``gene_t`` says which.
 
-    ``gene_gd`` are the gene vectors they were made with, ``scores_nr`` the samples' factor scores (or None).
+    ``gene_gd`` are the gene vectors they were made with, ``scores_nr`` the samples' factor scores and ``cov_nrr``
+    their covariances (or None).
     """
 
     h_td: Tensor
@@ -115,6 +52,7 @@ class Encoded:
     gene_t: Tensor
     gene_gd: Tensor
     scores_nr: Tensor | None
+    cov_nrr: Tensor | None = None
 
     @property
     def n(self) -> int:
@@ -151,6 +89,7 @@ class EncoderDecoder(nn.Module):
     >>> from exval.visibility import Masking
     >>> batch = ExpressionBatch.from_csr(sp.random(3, 50, 0.4, random_state=0, format="csr"), n_genes=50, unit="log1p")
     >>> split = Masking(zeros=0.1).split(batch, Draw(seed=0))
+    >>> from exval.models.config import ModelConfig
     >>> out = EncoderDecoder(ModelConfig(width=8, decoder_width=8), n_genes=50)(split)
     >>> tuple(out.h_sample.shape), len(out.prediction) == len(split.queries.genes_t)
     ((3, 32), True)
@@ -162,14 +101,17 @@ class EncoderDecoder(nn.Module):
         d, e = config.width, config.decoder_width
         self.genes = nn.Embedding(n_genes + N_CONTEXT, d)
         nn.init.normal_(self.genes.weight, std=0.02)
-        self.values = _made(ENCODERS, config.values, "model.values", d)
+        self.values = _made(ENCODERS, config.values, "model.values", d, n_genes)
+        self.scale = GeneScale(n_genes) if config.scale else None
         self.factors = None
         if config.factors:
-            self.factors = Factors(n_genes, config.factors)
+            self.factors = (Posterior if config.posterior else Factors)(n_genes, config.factors)
             self.gene_factors = nn.Linear(config.factors + 1, d, bias=False)
             self.sample_factors = nn.Linear(config.factors, d)
             self.answer_factors = nn.Linear(config.factors + 1, e)
             nn.init.normal_(self.gene_factors.weight, std=0.02)
+            if config.prior:
+                self.query_prior = nn.Linear(config.factors + 3, e)
         self.encoder = nn.ModuleList(EncoderBlock(d, config.heads, config.dropout) for _ in range(config.layers))
         self.norm = nn.LayerNorm(d)
         self.to_decoder = nn.Linear(d, e)
@@ -199,7 +141,9 @@ class EncoderDecoder(nn.Module):
 
     def encode(self, split: Split, path: str | None = None) -> Encoded:
         """Encode the visible pairs of each sample, the context tokens in front."""
-        visible, device = split.visible, split.visible.genes_t.device
+        visible, shown, device = split.visible, split.shown, split.visible.genes_t.device
+        if self.scale is not None:
+            visible, shown = self.scale.batch(visible), self.scale.batch(shown)
         n, n_context = visible.n, N_CONTEXT if self.factors is not None else N_CONTEXT - 1
         at_t = torch.arange(len(visible.genes_t), device=device) + n_context * (visible.sample_t + 1)
         offsets_n1 = visible.offsets_n1 + n_context * torch.arange(n + 1, device=device)
@@ -213,16 +157,19 @@ class EncoderDecoder(nn.Module):
         state_t = torch.full((len(gene_t),), int(State.OBSERVED), device=device)
         state_t[at_context[:, :2]] = torch.where(split.depth_n2.isnan(), int(State.NOT_MEASURED), int(State.OBSERVED))
         gene_gd = self.gene_vectors()
-        scores_nr = None
+        scores_nr = cov_nrr = None
         if self.factors is not None:
             state_t[at_context[:, 2]] = int(State.NOT_MEASURED)
-            scores_nr = self.factors.scores(split.shown, split.hidden)
-        x_td = self.values(value_t, state_t) + gene_gd.index_select(0, gene_t)
+            if self.config.posterior:
+                scores_nr, cov_nrr = self.factors.distribution(shown)
+            else:
+                scores_nr = self.factors.scores(shown, split.hidden)
+        x_td = self.values(value_t, state_t, gene_t) + gene_gd.index_select(0, gene_t)
         if scores_nr is not None:
             x_td = x_td.index_add(0, at_context[:, 2], self.sample_factors(scores_nr).to(x_td.dtype))
         for block in self.encoder:
             x_td = block(x_td, offsets_n1, path)
-        return Encoded(self.norm(x_td), offsets_n1, gene_t, gene_gd, scores_nr)
+        return Encoded(self.norm(x_td), offsets_n1, gene_t, gene_gd, scores_nr, cov_nrr)
 
     def pool(self, encoded: Encoded) -> Tensor:
         """(n, width of the parts joined) sample embedding. The mean and the maximum run over the genes, not T and S."""
@@ -244,12 +191,24 @@ class EncoderDecoder(nn.Module):
         logits_nc = None if self.labels is None else self.labels(h_sample)
         if len(split.queries.genes_t) == 0:
             return Output(None, h_sample, None, logits_nc)
-        h_qe = self.decoder(encoded, split, self, path)
+        prior = None
+        if self.config.prior:
+            prior = self.factors.prior(encoded.scores_nr, encoded.cov_nrr, split.queries)
+        h_qe = self.decoder(encoded, split, self, path, prior)
         if self.factors is not None:
             h_qe = h_qe + self.answer_factors(self.factors.products(encoded.scores_nr, split.queries))
         if self.config.readout:
             h_qe = h_qe + self.readout(h_sample, encoded.gene_gd, split.queries)
-        return Output(h_qe, h_sample, self.head(h_qe, split.queries.genes_t.long()), logits_nc)
+        return Output(h_qe, h_sample, self.head(h_qe, split.queries.genes_t.long(), prior), logits_nc)
+
+    def targets(self, queries: ExpressionBatch) -> Tensor:
+        """(q,) the values asked, on the scale on which the head answers."""
+        return queries.values_t if self.scale is None else self.scale.into(queries.values_t, queries.genes_t)
+
+    def answers(self, prediction: Any, queries: ExpressionBatch) -> tuple[Tensor, Tensor | None]:
+        """(q,) expected values and their sds (None where the head has none), in the unit of the values."""
+        mean_q, sd_q = self.head.mean(prediction).float(), self.head.sd(prediction)
+        return (mean_q, sd_q) if self.scale is None else self.scale.out_of(mean_q, queries.genes_t, sd_q)
 
 
 class SampleReadout(nn.Module):
@@ -299,10 +258,15 @@ class QueriedDecoder(nn.Module):
         self.blocks = nn.ModuleList(QueriedBlock(config) for _ in range(config.decoder_layers))
         self.norm = nn.LayerNorm(config.decoder_width)
 
-    def forward(self, encoded: Encoded, split: Split, model: EncoderDecoder, path: str | None) -> Tensor:
+    def forward(
+        self, encoded: Encoded, split: Split, model: EncoderDecoder, path: str | None, prior: Prior | None = None
+    ) -> Tensor:
         queries = split.queries
         gene_qd = encoded.gene_gd.index_select(0, queries.genes_t.long())
         x_qe = model.to_decoder(gene_qd + model.values.constant(State.HIDDEN))
+        if prior is not None:  # what the Gaussian expects is a fact about the query, like its gene
+            facts = [model.factors.products(encoded.scores_nr, queries), prior.mean_q[:, None], prior.sd_q[:, None]]
+            x_qe = x_qe + model.query_prior(torch.cat(facts, 1))
         zeros = ()
         if model.config.zeros:
             zero_gd = encoded.gene_gd[: model.n_genes] + model.values.constant(State.ZERO)
@@ -328,7 +292,9 @@ class LinearDecoder(nn.Module):
         )
         self.norm = nn.LayerNorm(config.decoder_width)
 
-    def forward(self, encoded: Encoded, split: Split, model: EncoderDecoder, path: str | None) -> Tensor:
+    def forward(
+        self, encoded: Encoded, split: Split, model: EncoderDecoder, path: str | None, prior: Prior | None = None
+    ) -> Tensor:
         n, length = encoded.n, model.n_genes + N_CONTEXT
         weight = model.to_decoder.weight
         gene_le = model.to_decoder(encoded.gene_gd)
@@ -351,10 +317,13 @@ class LinearDecoder(nn.Module):
         return self.norm(x_nle.reshape(n * length, -1)[at])
 
 
-def _made(registry: Registry, part: Part, where: str, *sizes: int) -> Any:
+def _made(registry: Registry, part: Part, where: str, width: int, n_genes: int) -> Any:
     """The part that a configuration names; options that it does not take are refused."""
     make = registry[part.name]
-    known = list(inspect.signature(make).parameters)[len(sizes) :]
+    known = list(inspect.signature(make).parameters)[1:]
+    sizes = [width]
+    if known[:1] == ["n_genes"]:
+        sizes, known = [width, n_genes], known[1:]
     for option in part.options:
         if option not in known:
             close = get_close_matches(option, known, n=1, cutoff=0.4)

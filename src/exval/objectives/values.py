@@ -17,7 +17,7 @@ class HiddenValues(Objective):
         return len(split.queries.genes_t)
 
     def score(self, model, output, split, batch) -> Score:
-        targets_q = split.queries.values_t
+        targets_q = model.targets(split.queries)
         if output.prediction is None:
             # Every parameter takes part, so that a process without queries keeps step with the others.
             zero = sum(p.sum() for p in model.parameters() if p.requires_grad) * 0

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from exval.recipes.config import RunConfig, make_config, settings
-from exval.recipes.xtrimogene import PRESETS, xtrimogene, xtrimogene_published
+from exval.recipes.gexbert import PRESETS as GEXBERT_SIZES
+from exval.recipes.gexbert import gexbert, gexbert_published
+from exval.recipes.xtrimogene import PRESETS as XTRIMOGENE_SIZES
+from exval.recipes.xtrimogene import xtrimogene, xtrimogene_published
 
 #: Every recipe, by name.
-RECIPES = {"xtrimogene": xtrimogene, "xtrimogene-published": xtrimogene_published}
+RECIPES = {
+    "xtrimogene": xtrimogene,
+    "xtrimogene-published": xtrimogene_published,
+    "gexbert": gexbert,
+    "gexbert-published": gexbert_published,
+}
+#: Sizes of each recipe, by name, the smallest first.
+PRESETS = {name: tuple(GEXBERT_SIZES if name.startswith("gexbert") else XTRIMOGENE_SIZES) for name in RECIPES}
 
 __all__ = ["PRESETS", "RECIPES", "RunConfig", "make_config", "settings"]

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from exval.errors import InputError
-from exval.models.encdec import ModelConfig
+from exval.models.config import ModelConfig
 from exval.train.checkpoint import FORMAT_VERSION
 from exval.train.config import TrainConfig
-from exval.visibility import Everything, Masking
+from exval.visibility import Everything, Masking, Subset
 
 #: What ``--set`` cannot change: it follows from the command.
-FIXED = ("format_version", "kind", "recipe", "preset", "visibility.kind", "model.n_classes")
+FIXED = ("format_version", "kind", "recipe", "preset", "visibility.kind", "model.n_classes", "dense")
 
 
 class RunConfig(BaseModel):
@@ -30,7 +30,10 @@ class RunConfig(BaseModel):
     model, visibility, train
         The parts.
     infer_visible
-        Most non-zeros that the encoder reads of a sample when embedding, recovering or predicting.
+        Most values that the encoder reads of a sample when embedding, recovering or predicting.
+    dense
+        Zeros are values like any other, and a gene that is absent was not measured (patients); otherwise absent genes
+        of the panel are zeros (cells).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -39,9 +42,15 @@ class RunConfig(BaseModel):
     recipe: str = "xtrimogene"
     preset: str = "tiny"
     model: ModelConfig = ModelConfig()
-    visibility: Annotated[Masking | Everything, Field(discriminator="kind")] = Masking()
+    visibility: Annotated[Masking | Subset | Everything, Field(discriminator="kind")] = Masking()
     train: TrainConfig = TrainConfig()
     infer_visible: int | None = Field(None, ge=1)
+    dense: bool = False
+
+    @property
+    def show(self) -> Everything:
+        """How a sample is shown when nothing of it is hidden."""
+        return Everything(max_visible=self.infer_visible, dense=self.dense)
 
 
 def make_config(recipe: str, preset: str, overrides: dict[str, Any] | None = None) -> RunConfig:
@@ -88,7 +97,7 @@ def change(config: RunConfig, overrides: dict[str, Any], fixed: tuple[str, ...] 
         first = fault.errors()[0]
         if first["type"] == "value_error":
             raise InputError(first["msg"].removeprefix("Value error, ")) from None
-        where = ".".join(str(x) for x in first["loc"] if x not in ("masking", "everything"))
+        where = ".".join(str(x) for x in first["loc"] if x not in ("masking", "subset", "everything"))
         raise InputError(f"{where} = {first['input']!r} does not fit: {first['msg'].lower()}") from None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from exval.errors import InputError
-from exval.models.encdec import ModelConfig, Part
+from exval.models.config import ModelConfig, Part
 from exval.recipes.config import RunConfig
 from exval.train.config import TrainConfig
 from exval.visibility import Masking

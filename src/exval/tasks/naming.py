@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from exval.data.hashing import hashes_of, identity_hash, told_by_genes
-from exval.errors import InputError
+from exval.data.hashing import content_hash, hashes_of, identity_hash, told_by_genes
+from exval.data.packing import all_stored
+from exval.data.units import family
+from exval.errors import InputError, UnitError
 from exval.methods.base import Method
 from exval.methods.obsm import ObsmEmbedding
 from exval.methods.probe import as_classifier
@@ -19,6 +21,7 @@ from exval.progress import track
 from exval.tasks.crossval import blind_spots
 from exval.tasks.labelmap import apply_map
 from exval.tasks.map2d import spread_rows
+from exval.tasks.scaled import refuse_scaled_within
 from exval.tasks.select import Choice, choose
 from exval.tasks.sharing import Shared, Thinner, share_genes, thinner
 from exval.tasks.splits import make_splits
@@ -32,6 +35,8 @@ CHEAP = ("logreg", "pca-knn")
 MOST_REFERENCE = 50_000
 MIN_SAME = 20
 """Counts that a cell needs to be recognised by them alone: on a handful of genes two cells are the same by chance."""
+MIN_VALUES = 4
+"""The same for measured values in log2 or z, which have many digits."""
 
 
 @dataclass
@@ -62,18 +67,24 @@ class Setting:
 
 def prepare(
     query: Source, ref: Source, label: str, mapping: dict[str, str], split_by: str | None, seed: int, obsm: bool,
-    methods: tuple[Method, ...] = (),
+    methods: tuple[Method, ...] = (), genes: list[str] | None = None,
 ) -> Setting:  # fmt: skip
-    """Bring both files onto their shared genes; drop reference cells without a label.
+    """Bring both files onto their shared genes (those of a panel, if one is given); drop cells without a label.
 
     Raises
     ------
-    InputError, GeneError
-        No such column, one class only, or fewer than five shared genes.
+    InputError, GeneError, UnitError
+        No such column, one class only, fewer than four shared genes, units that cannot be compared, or classes that
+        were z-scored each on its own.
     """
     from exval.data.labels import label_column, labels_of
 
     notes: list[str] = []
+    if family(ref.unit) != family(query.unit):
+        raise UnitError(
+            f"the reference is in {ref.unit} and the file in {query.unit}, which cannot be compared; bring both to one "
+            "unit (--unit or --ref-unit if one was misread)"
+        )
     labels_n = apply_map(labels_of(ref.obs, label).to_numpy(object), mapping)
     if split_by is not None:
         label_column(ref.obs, split_by)
@@ -85,14 +96,17 @@ def prepare(
         notes.append(f"a random {MOST_REFERENCE:,} of the reference cells were used")
     if len(set(labels_n[rows].astype(str))) < 2:
         raise InputError(f"the reference has one class only in {label!r}; two or more are needed to tell cells apart")
-    shared = share_genes(ref.var_names, query.var_names, ref.unit == "counts" and query.unit == "counts")
-    whole = ref.to_adata(rows, obsm=obsm)
+    panel = query.var_names if genes is None else [gene for gene in query.var_names if gene in set(genes)]
+    shared = share_genes(ref.var_names, panel, ref.unit == "counts" and query.unit == "counts")
+    whole = ref.to_adata(rows, obsm=obsm, measured=True)
+    if ref.unit == "z":
+        refuse_scaled_within(whole.X, labels_n[rows].astype(str), label)
     whole.obs["exval_hash"] = hashes_of(whole)  # of all genes: on the shared ones a cell is not recognised any more
     notes += blind_spots(methods, whole, {})
     reference = shared.view(whole)
     reference.obs[label] = labels_n[rows].astype(str)
     picked = spread_rows(query.n)
-    sample = shared.view(query.to_adata(picked, obsm=obsm))
+    sample = shared.view(query.to_adata(picked, obsm=obsm, measured=True))
     thin = thinner(reference, sample, seed)
     if thin.ratio < 1:
         notes.append(
@@ -170,11 +184,12 @@ def name_cells(
     classes = np.asarray(fitted.classes_, dtype=object)
     code_n, score_n = np.empty(query.n, np.int32), np.empty(query.n, np.float32)
     empty_n, known_n, n_untold = np.zeros(query.n, bool), np.zeros(query.n, bool), 0
-    blocks = query.iter_adata(size, obsm=obsm)
+    blocks = query.iter_adata(size, obsm=obsm, measured=True)
     for rows, adata in track(blocks, "Naming cells", total=-(-query.n // size)):
         seen = shared.view(adata)
         if not obsm:  # an embedding may know of a cell what its values here do not
-            empty_n[rows] = np.asarray(abs(seen.X).sum(1)).ravel() == 0
+            dense = not sp.issparse(seen.X)
+            empty_n[rows] = np.isnan(seen.X).all(1) if dense else np.asarray(abs(seen.X).sum(1)).ravel() == 0
         marks_n, told_n = _marks(seen, setting)
         known_n[rows] = np.isin(marks_n, known) & told_n
         n_untold += int((~told_n).sum())
@@ -192,6 +207,9 @@ def _marks(adata: AnnData, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     Genes that a file has in several columns are left out: how these became one depends on its unit.
     """
     plain = ~np.any([a.var["merged"].to_numpy(bool) for a in (setting.reference, setting.query_sample)], axis=0)
+    if not sp.issparse(adata.X):  # measured values know a sample by themselves
+        values = all_stored(np.asarray(adata.X)[:, plain])
+        return content_hash(values, setting.shared.genes[plain], zeros=True), np.diff(values.indptr) >= MIN_VALUES
     counts = setting.shared.rescale
     x = sp.csr_matrix(adata.layers["counts"] if counts else adata.X)[:, plain]
     told_n = told_by_genes(x)

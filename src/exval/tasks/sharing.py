@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from exval.tasks.splits import Fold
 
-MIN_SHARED = 5
+MIN_SHARED = 4
 SHALLOWER = 0.8
 
 
@@ -49,8 +49,11 @@ class Shared:
             out = AnnData(log_cp10k(counts), obs=adata.obs.copy(), var=var, layers={"counts": counts})
             out.obs["exval_total"] = totals(counts)
         else:
-            out = AnnData(sp.csr_matrix(adata.X)[:, columns], obs=adata.obs.copy(), var=var)
+            x_ng = sp.csr_matrix(adata.X) if sp.issparse(adata.X) else np.asarray(adata.X)
+            out = AnnData(x_ng[:, columns], obs=adata.obs.copy(), var=var)
             out.obs["exval_total"] = np.nan
+            if "exval_unit" in adata.uns:
+                out.uns["exval_unit"] = adata.uns["exval_unit"]
         for key in adata.obsm:
             out.obsm[key] = adata.obsm[key]
         return out
@@ -62,7 +65,7 @@ def share_genes(reference: pd.Index, query: pd.Index, rescale: bool) -> Shared:
     Raises
     ------
     GeneError
-        Fewer than five are shared.
+        Fewer than four are shared.
 
     Examples
     --------

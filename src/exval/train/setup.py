@@ -15,7 +15,6 @@ from exval.errors import InputError, OutputError
 from exval.logs import warn
 from exval.recipes.config import RunConfig
 from exval.train.loop import Feed, Summary
-from exval.visibility import to_log1p
 
 logger = logging.getLogger("exval")
 FIT_SAMPLES = 20_000  # for the components
@@ -56,13 +55,20 @@ def split_rows(n: int, share: float, seed: int, groups_n=None, strata_n=None) ->
 
 
 def prepare(model, config: RunConfig, feed: Feed) -> None:
-    """Fit what is fitted before training, on training samples only: components, bin borders, the head's start."""
+    """Fit what is fitted before training, on training samples only: scale, components, bin borders, the head."""
     rows = np.random.default_rng(config.train.seed).permutation(feed.train_rows)
+    read = lambda most: config.visibility.target(feed.store.batch(np.sort(rows[:most])))  # noqa: E731
+    if model.scale is not None:
+        batch = read(FIT_START)
+        model.scale.fit(batch.genes_t, batch.values_t)
     if model.factors is not None:
-        model.factors.fit(to_log1p(feed.store.batch(np.sort(rows[:FIT_SAMPLES]))), seed=config.train.seed)
-    batch = to_log1p(feed.store.batch(np.sort(rows[:FIT_START])))
+        batch = read(FIT_SAMPLES)
+        model.factors.fit(batch if model.scale is None else model.scale.batch(batch), seed=config.train.seed)
+    batch = read(FIT_START)
     if len(batch.values_t):
-        model.values.fit(batch.values_t)
+        if model.scale is not None:
+            batch = model.scale.batch(batch)
+        model.values.fit(batch.values_t, batch.genes_t)
         # Every pair, weighted by how often it will be asked, instead of one draw: the mean of a gene that few samples
         # express would else be mostly chance.
         pair_t, zero_n = config.visibility.asked_shares(batch)
@@ -74,6 +80,15 @@ def prepare(model, config: RunConfig, feed: Feed) -> None:
             torch.cat([batch.values_t, torch.zeros(batch.n_genes)]),
             torch.cat([pair_t, zero_g.clamp(min=0)]),
         )
+
+
+def finish_factors(model, config: RunConfig, feed: Feed) -> None:
+    """Fit factors that are a sample's posterior once more, now to the validation samples too."""
+    if model.factors is not None and config.model.posterior and len(feed.valid_rows):
+        rows = np.concatenate([feed.train_rows, feed.valid_rows])
+        rows = np.sort(np.random.default_rng(config.train.seed).permutation(rows)[:FIT_SAMPLES])
+        batch = config.visibility.target(feed.store.batch(rows))
+        model.factors.refit(batch if model.scale is None else model.scale.batch(batch), seed=config.train.seed)
 
 
 def open_folder(out: Path, resume: bool, force: bool) -> bool:

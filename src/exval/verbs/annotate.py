@@ -65,6 +65,7 @@ def annotate(
     label_map: Any = None,
     truth: str | None = None,
     folds: int = 5,
+    genes: Any = None,
     key_added: str | None = None,
     copy: bool = False,
     report: str | Path | None = None,
@@ -104,6 +105,8 @@ def annotate(
         Column of ``adata.obs`` with known types: scored in the report, not used.
     folds, seed
         Of the choice.
+    genes
+        A panel to be used alone: names, or a path with one a line. Methods are chosen on that panel too.
     key_added
         Name of the first column instead of ``exval_{label}``; the others append ``_score`` and ``_unsure``.
     copy
@@ -150,6 +153,7 @@ def annotate(
         target = adata.to_memory() if adata.isbacked else adata.copy()
     settings = {
         "label": label, "method": method, "split_by": split_by, "label_map": label_map, "truth": truth, "folds": folds,
+        "genes": genes,
         "key_added": key_added, "layer": layer, "unit": unit, "ref_layer": ref_layer, "ref_unit": ref_unit,
         "species": species, "orientation": orientation, "seed": seed, "device": device, "threads": threads,
     }  # fmt: skip
@@ -242,7 +246,7 @@ def _write_report(results: Any, folder: Path) -> None:
 
 def _annotate(
     data: Any, ref: Any, *, label: str = "cell_type", method: Any = "auto", split_by: str | None = None,
-    label_map: Any = None, truth: str | None = None, folds: int = 5, key_added: str | None = None,
+    label_map: Any = None, truth: str | None = None, folds: int = 5, genes: Any = None, key_added: str | None = None,
     layer: str | None = None, unit: str | None = None, ref_layer: str | None = None, ref_unit: str | None = None,
     species: str = "auto", orientation: str | None = None, seed: int = 0, device: str = "auto",
     threads: int | None = None,
@@ -255,24 +259,26 @@ def _annotate(
     from exval.methods.probe import as_classifier
     from exval.tasks import naming, summary
     from exval.tasks.labelmap import read_label_map
+    from exval.verbs.layers import read_genes
     from exval.verbs.written import colours_of, column_names, record_in, refuse_foreign
 
     mapping = read_label_map(label_map)
     methods = naming.candidates(method, seed, device)
     obsm = naming.needs_obsm(methods)
-    reference = open_source(ref, layer=ref_layer, unit=ref_unit, species=species)
+    reference = open_source(ref, layer=ref_layer, unit=ref_unit, species=species, missing=True)
     with _about("the reference"):
         label_column(reference.obs, label)
         if split_by is not None:
             label_column(reference.obs, split_by)
-    query = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation)
+    query = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation, missing=True)
+    panel = read_genes(genes, query, "--genes", lenient=True)
     if truth is not None:
         with _about("the file"):
             label_column(query.obs, truth)
     names = column_names(label, key_added)
     refuse_foreign(*_swap(record_in(data), names))
     with threadpool_limits(threads):
-        setting = naming.prepare(query, reference, label, mapping, split_by, seed, obsm, methods)
+        setting = naming.prepare(query, reference, label, mapping, split_by, seed, obsm, methods, panel)
         naming.check_embeddings(setting, methods)
         choice = naming.choose_method(
             setting, label, methods, split_by=split_by, folds=folds, seed=seed, insist=naming.only_named(method)
@@ -284,8 +290,8 @@ def _annotate(
         config = {
             "task": "annotate", "data": query.name, "reference": reference.name, "label": label,
             "method": [m.title for m in methods], "chosen": choice.method.title, "split_by": split_by, "folds": folds,
-            "seed": seed, "truth": truth, "label_map": mapping, "threshold": threshold, "unit": query.unit,
-            "key": names[0], "n_shared_genes": len(setting.shared.genes),
+            "seed": seed, "truth": truth, "panel": panel, "label_map": mapping, "threshold": threshold,
+            "unit": query.unit, "key": names[0], "n_shared_genes": len(setting.shared.genes),
         }  # fmt: skip
         colours = {mapping.get(k, k): v for k, v in colours_of(ref, label).items()}
         results = summary.summarise(query, reference, setting, choice, named, config, mapping, colours)

@@ -13,14 +13,16 @@ from exval.data.files import check_writable
 from exval.data.hashing import panel_mark
 from exval.errors import InputError, OutputError, UnitError
 from exval.models.encdec import EncoderDecoder
-from exval.objectives import Labels
+from exval.objectives.survival import baseline_hazard
 from exval.recipes.config import RunConfig, change
+from exval.rng import Draw
 from exval.run import Run, pick_device
 from exval.train import setup
 from exval.train.checkpoint import load_weights
 from exval.train.config import TrainConfig
 from exval.train.loop import Feed, fit
-from exval.visibility import Everything
+from exval.train.targets import ClassTarget, SurvivalTarget, Target
+from exval.visibility import Everything, Subset
 
 STEPS = 200
 FACTOR_LR, FACTOR_BACKBONE = 5e-3, 0.1  # compared on an inner split of the training side of one Baron fold
@@ -31,6 +33,10 @@ def finetune(
     data: Any,
     *,
     label: str = "cell_type",
+    time: str | None = None,
+    event: str | None = None,
+    censored: str | None = None,
+    head: str = "cox",
     split_by: str | None = None,
     out: str | PathLike,
     overrides: dict[str, Any] | None = None,
@@ -46,7 +52,7 @@ def finetune(
     threads: int | None = None,
     device: str = "auto",
 ) -> Run:
-    """Teach a pretrained run a label; encoder and label head are trained, the decoder is left as it is.
+    """Teach a pretrained run a label or survival; encoder and label head are trained, the decoder is left as it is.
 
     Parameters
     ----------
@@ -57,6 +63,9 @@ def finetune(
     label, split_by
         Columns of ``obs``: the label, and the donor whose samples stay together when some are held out to decide when
         to stop.
+    time, event, censored, head
+        To teach survival instead of a label: the columns of ``obs`` with the time and with either the event or the
+        censoring, and the kind of head, ``"cox"`` or ``"discrete"``.
     out
         Folder of the new run.
 
@@ -83,37 +92,32 @@ def finetune(
     check_writable(out)
     if threads:
         torch.set_num_threads(threads)
-    source = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation)
+    source = open_source(
+        data, layer=layer, unit=unit, species=species, orientation=orientation, missing=parent.config.dense
+    )
     if source.genes.species != parent.species:
         raise InputError(f"{source.name} is {source.genes.species}, the run {parent.folder} is {parent.species}")
-    if source.unit not in ("counts", "cp10k", "log1p"):
-        raise UnitError(
-            f"{source.name} is in {source.unit}; fine-tuning takes counts, CP10k or log1p(CP10k) (--unit if misread)"
-        )
-    names = labels_of(source.obs, label).dropna()
-    if unlabelled := source.n - len(names):
-        source.warnings.append(f"{unlabelled:,} of {source.n:,} samples have no {label}: left out")
+    if (source.unit if source.unit in ("log2", "z") else "log1p") != parent.unit:
+        takes = "counts, CP10k or log1p(CP10k)" if parent.unit == "log1p" else parent.unit
+        raise UnitError(f"{source.name} is in {source.unit}; {parent.folder} takes {takes} (--unit if misread)")
+    if time is None:
+        target: Target = ClassTarget(source.obs, label, parent)
+    else:
+        target = SurvivalTarget(source.obs, time, event, censored, head, parent)
+        source.warnings += target.warnings
+    if unlabelled := source.n - len(target.rows):
+        source.warnings.append(f"{unlabelled:,} of {source.n:,} samples have no {target.described['label']}: left out")
     groups = None
     if split_by is not None:
-        groups = labels_of(source.obs, split_by).reindex(names.index)
+        groups = labels_of(source.obs, split_by).iloc[target.rows]
         if groups.isna().any():
             raise InputError(f"{int(groups.isna().sum())} labelled samples have no {split_by}; fill them in first")
         if groups.nunique() < 2:
             raise InputError(f"column {split_by!r} has one value only, so none of it can be held out; leave it out")
-    classes, code_m = np.unique(names.astype(str).to_numpy(), return_inverse=True)
-    if len(classes) < 2:
-        raise InputError(f"{label!r} has only the class {classes[0]!r}; two or more are needed to tell them apart")
-    if parent.classes is not None and parent.classes != classes.tolist():
-        differ = sorted(set(parent.classes) ^ set(classes.tolist()))
-        raise InputError(
-            f"{parent.folder} was fine-tuned on other classes (they differ in {', '.join(map(repr, differ[:5]))}); "
-            "fine-tune the pretrained run that it came from"
-        )
-    rows = source.obs.index.get_indexer(names.index)
-    store = Store.from_source(source, vocabulary=parent.genes).select(rows).with_labels(label=code_m)
-    config = _config(parent.config, len(classes), overrides or {})
+    store = Store.from_source(source, vocabulary=parent.genes).select(target.rows).with_labels(**target.codes)
+    config = _config(parent.config, target.n_outputs, overrides or {}, survival=time is not None)
     train, valid = setup.split_rows(
-        store.n, config.train.valid_share, seed, None if groups is None else groups.to_numpy(), code_m
+        store.n, config.train.valid_share, seed, None if groups is None else groups.to_numpy(), target.strata_m
     )
     n_steps = setup.steps_of(steps, epochs, len(train), config.train.batch_size, config.train.steps)
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
@@ -128,8 +132,7 @@ def finetune(
         unit=source.unit,
         content=store.content,
         panels=[*parent.described.get("panels", []), panel_mark(np.asarray(source.var_names)[source.recognised])],
-        classes=classes.tolist(),
-        label=label,
+        **target.described,
         split_by=split_by,
         parent=str(parent.folder),
         parent_seconds=parent.training_seconds,
@@ -139,13 +142,13 @@ def finetune(
         from exval.verbs.pretrain import resumed
 
         described = resumed(out, config, store.content)
-        if (described["label"], described["classes"]) != (label, classes.tolist()):
+        if any(described.get(key) != value for key, value in target.described.items()):
             raise InputError(f"the run in {out} was taught {described['label']}; resume with the labels it began with")
         if "verdict" in described:
             return Run(out, device)
     torch.manual_seed(seed)
     model = EncoderDecoder(config.model, store.n_genes)
-    load_weights(model, parent.folder / "model.safetensors", new=() if parent.classes else ("labels.",))
+    load_weights(model, parent.folder / "model.safetensors", new=() if parent.taught_something else ("labels.",))
     for part in (model.to_decoder, model.decoder, model.head):
         part.requires_grad_(False)
     if model.factors is not None:
@@ -156,9 +159,9 @@ def finetune(
         setup.start_folder(out, parent.genes, both, described, taught=seen[train])
     summary = fit(
         model,
-        Labels(np.bincount(code_m[train], minlength=len(classes))),
+        target.objective(train),
         config.visibility,
-        Everything(max_visible=config.infer_visible),
+        config.show,
         Feed(store, train, valid),
         config.train,
         out,
@@ -169,29 +172,34 @@ def finetune(
     if first:
         optimistic = "whole donors" if split_by else "random samples, which is optimistic"
         text = (
-            f"Taught {len(classes)} classes of {label} on {len(train):,} samples in {summary.steps} steps "
+            f"Taught {target.summary} on {len(train):,} samples in {summary.steps} steps "
             f"({summary.cpu_seconds:,.0f} CPU-seconds); validation loss {summary.best_valid:.3f} at step "
             f"{summary.best_step} ({optimistic})"
             if summary.best_valid is not None
-            else f"Taught {len(classes)} classes of {label} on {len(train):,} samples; none were held out"
+            else f"Taught {target.summary} on {len(train):,} samples; none were held out"
         )
+        if time is not None and head == "cox":
+            described["baseline"] = _baseline(model, store, target, train, config, where)
         setup.finish_folder(out, described, summary, model, text, source.warnings)
     return Run(out, device)
 
 
-def _config(parent: RunConfig, n_classes: int, overrides: dict[str, Any]) -> RunConfig:
+def _config(parent: RunConfig, n_classes: int, overrides: dict[str, Any], survival: bool = False) -> RunConfig:
     """Fine-tuning settings for a pretrained shape."""
     cap = getattr(parent.visibility, "max_visible", None)
+    show = Everything(max_visible=cap, dense=parent.dense)
+    if isinstance(parent.visibility, Subset):  # a label from few genes is learned from few genes
+        show = parent.visibility.model_copy(update={"max_queries": 0})
     factors = "factors" in parent.model.pooling
     base = parent.model_copy(
         update={
             "kind": "finetune",
             "model": parent.model.model_copy(update={"n_classes": n_classes}),
-            "visibility": Everything(max_visible=cap),
+            "visibility": show,
             "train": TrainConfig(
                 steps=STEPS,
-                batch_size=parent.train.batch_size,
-                micro_batch=parent.train.micro_batch,
+                batch_size=max(parent.train.batch_size, 128) if survival else parent.train.batch_size,
+                micro_batch=None if survival else parent.train.micro_batch,
                 lr=FACTOR_LR if factors else parent.train.lr,
                 backbone_lr=FACTOR_BACKBONE if factors else 1.0,
                 warmup=0.1,
@@ -202,3 +210,13 @@ def _config(parent: RunConfig, n_classes: int, overrides: dict[str, Any]) -> Run
         }
     )
     return change(base, overrides)
+
+
+@torch.inference_mode()
+def _baseline(model, store, target: SurvivalTarget, train: np.ndarray, config: RunConfig, where) -> dict[str, list]:
+    """Breslow's cumulative baseline hazard of the training patients, at the times of their events."""
+    risk_m = []
+    for rows in np.array_split(train, -(-len(train) // 64)):
+        split = config.show.split(store.batch(rows), Draw(0)).to(where)
+        risk_m.append(model(split).logits_nc[:, 0].float().cpu().numpy())
+    return baseline_hazard(np.concatenate(risk_m), target.time_m[train], target.event_m[train])

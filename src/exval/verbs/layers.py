@@ -46,8 +46,11 @@ def columns_of(source: Source, asked: Sequence[str] | None) -> Columns:
     return Columns(np.flatnonzero(keep), canonical[keep], bool(keep.all()))
 
 
-def read_genes(genes: Any, source: Source, what: str) -> list[str] | None:
+def read_genes(genes: Any, source: Source, what: str, lenient: bool = False) -> list[str] | None:
     """Canonical names of a list of genes: a path (one a line), a comma-separated text or a sequence.
+
+    A short list of which the file lacks genes is refused, a long one loses them with a warning; a ``lenient`` reader
+    lets a short one lose them too.
 
     Raises
     ------
@@ -74,15 +77,19 @@ def read_genes(genes: Any, source: Source, what: str) -> list[str] | None:
     known = {name: name for name in map(str, source.var_names)}
     known |= {str(old): str(new) for old, new in zip(source.genes.names_in, source.genes.canonical)}
     lost = [word for word in words if word not in known]
-    if len(lost) == len(words) or (lost and len(words) < 50):
+    if len(lost) == len(words) or (lost and len(words) < 50 and not lenient):
         close = get_close_matches(lost[0], known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise GeneError(f"{what}: {len(lost)} of {len(words)} genes are not in the file: {', '.join(lost[:5])}{hint}")
     if lost:
         from exval.logs import warn
 
+        more = f" and {len(lost) - 20} more" if len(lost) > 20 else ""
         warn(
-            [f"{what}: {len(lost)} of {len(words)} genes are not in the file and were left out: {', '.join(lost[:5])}"]
+            [
+                f"{what}: {len(lost)} of {len(words)} genes are not in the file and were left out: "
+                f"{', '.join(lost[:20])}{more}"
+            ]
         )
     return list(dict.fromkeys(known[word] for word in words if word in known))
 

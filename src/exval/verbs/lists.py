@@ -86,7 +86,7 @@ def list_recipes() -> list[dict[str, Any]]:
     from exval.recipes import PRESETS, RECIPES
 
     return [
-        {"name": name, "presets": list(PRESETS), "summary": (recipe.__doc__ or "").split("\n", 1)[0]}
+        {"name": name, "presets": list(PRESETS[name]), "summary": (recipe.__doc__ or "").split("\n", 1)[0]}
         for name, recipe in RECIPES.items()
     ]
 

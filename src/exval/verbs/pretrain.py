@@ -19,6 +19,7 @@ from exval.recipes import make_config, settings
 from exval.recipes.config import RunConfig, change
 from exval.run import Run, pick_device
 from exval.train import setup
+from exval.train.checkpoint import save_weights
 from exval.train.loop import Feed, fit
 
 
@@ -72,8 +73,8 @@ def pretrain(
     check_writable(out)
     if threads:
         torch.set_num_threads(threads)
-    store, name, found_species, warnings = open_store(data, out, layer, unit, species, orientation)
-    if store.unit not in ("counts", "cp10k", "log1p"):
+    store, name, found_species, warnings = open_store(data, out, layer, unit, species, orientation, config.dense)
+    if store.unit not in config.visibility.units:
         raise UnitError(f"{name} is in {store.unit}; {recipe} takes counts, CP10k or log1p(CP10k) (--unit if misread)")
     if store.n < 2:
         raise InputError(f"{name} has {store.n} samples; pretraining needs more than one")
@@ -115,6 +116,9 @@ def pretrain(
         description="Pretraining",
     )
     if first:
+        if config.model.posterior:
+            setup.finish_factors(model.cpu(), config, feed)
+            save_weights(model, out / "model.safetensors")
         setup.finish_folder(out, described, summary, model, verdict(summary, config), warnings)
     return Run(out, device)
 
@@ -125,13 +129,15 @@ def verdict(summary, config: RunConfig) -> str:
     if summary.best_valid is None:
         return f"Pretrained for {took}; no validation samples, so nothing can be said about quality"
     text = f"Hidden values of held-out samples: loss {summary.best_valid:.4f} at step {summary.best_step} ({took})"
-    if config.model.head.name == "scalar" and config.model.head.options.get("gene_bias", True):
+    if config.model.prior:
+        text += f"; the low-rank Gaussian that it starts from gives {summary.first_valid:.4f}"
+    elif config.model.head.name == "scalar" and config.model.head.options.get("gene_bias", True):
         change_ = 100 * (summary.best_valid / summary.first_valid - 1)
         text += f"; each gene's mean alone gives {summary.first_valid:.4f} ({change_:+.1f} %)"
     return text
 
 
-def open_store(data: Any, out: Path, layer, unit, species, orientation=None):
+def open_store(data: Any, out: Path, layer, unit, species, orientation=None, missing: bool = False):
     """The samples as a store, the data's name, its species and the reader's warnings."""
     from exval.data.source import open_source
     from exval.data.store import Store
@@ -144,7 +150,8 @@ def open_store(data: Any, out: Path, layer, unit, species, orientation=None):
         if setup.is_first():
             store.verify()
         return store, Path(many[0]).name, _species(store), []
-    sources = [open_source(one, layer=layer, unit=unit, species=species, orientation=orientation) for one in many]
+    settings = {"layer": layer, "unit": unit, "species": species, "orientation": orientation, "missing": missing}
+    sources = [open_source(one, **settings) for one in many]
     kinds = sorted({s.genes.species for s in sources})
     if len(kinds) > 1:
         raise InputError(f"the files are of different species ({', '.join(kinds)}); train on one species at a time")

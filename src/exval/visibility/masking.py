@@ -1,52 +1,17 @@
-"""Who is shown and who is asked: pure functions of a batch and a keyed draw."""
+"""Masking: some non-zeros and a few zeros are hidden and asked."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from exval.data.batch import ExpressionBatch, offsets_of
-from exval.errors import UnitError
 from exval.rng import Draw
-
-
-@dataclass(frozen=True)
-class Split:
-    """One way of dividing a batch.
-
-    Parameters
-    ----------
-    shown
-        All pairs shown, in log1p(CP10k). Observed zeros are not listed: they are the panel less ``shown`` less
-        ``hidden``.
-    hidden
-        Every gene of the panel whose value is neither shown nor to be read as zero: hidden non-zeros and hidden zeros.
-        Its values mean nothing.
-    queries
-        The pairs asked; their values are the targets.
-    visible
-        Those of ``shown`` that the encoder reads, one token each: all of them, or as many as a cap allows.
-    unknown
-        What a decoder must not read as zero: ``hidden``, and what the cap left out of ``visible``.
-    depth_n2
-        log10 of the total counts (target, input): the T and S scalars of scFoundation; NaN where totals are unknown.
-    """
-
-    shown: ExpressionBatch
-    hidden: ExpressionBatch
-    queries: ExpressionBatch
-    visible: ExpressionBatch
-    unknown: ExpressionBatch
-    depth_n2: Tensor
-
-    def to(self, device) -> Split:
-        """Every tensor on ``device``."""
-        return Split(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+from exval.visibility.base import Split, depth, keep_smallest, log1p_cp10k, merge, packed, sums, to_log1p, totals
 
 
 class Masking(BaseModel):
@@ -85,6 +50,7 @@ class Masking(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid")
+    units: ClassVar[tuple[str, ...]] = ("counts", "cp10k", "log1p")
     kind: Literal["masking"] = "masking"
     nonzeros: float = Field(0.3, ge=0, le=1)
     zeros: float = Field(0.03, ge=0, lt=1)
@@ -101,13 +67,17 @@ class Masking(BaseModel):
             raise ValueError(f"visibility.hide + visibility.swap is {self.hide + self.swap:g}; it can be 1 at most")
         return self
 
+    def target(self, batch: ExpressionBatch) -> ExpressionBatch:
+        """The batch as its values are shown and asked."""
+        return to_log1p(batch)
+
     def split(self, batch: ExpressionBatch, draw: Draw) -> Split:
         """Divide ``batch``; the same sample, seed and step always give the same division."""
         target, total_n = to_log1p(batch), totals(batch)
         shown_t, shown_total_n = target.values_t, total_n
         if self.thinning and total_n is not None:
             counts_t = self._thin(batch, draw)
-            left_n = _sums(batch, counts_t) / _sums(batch, batch.values_t).clamp(min=1e-9)
+            left_n = sums(batch, counts_t) / sums(batch, batch.values_t).clamp(min=1e-9)
             shown_total_n = total_n * left_n
             shown_t = log1p_cp10k(counts_t, batch.sample_t, shown_total_n)
         key_t = draw.key_packed(target)
@@ -135,13 +105,13 @@ class Masking(BaseModel):
         hidden = merge(hidden, asked_zeros.keep(zero_fate < self.hide))
         visible, unknown = shown, hidden
         if self.max_visible is not None:
-            token_t = _keep_smallest(draw.uniform("cap", draw.key_packed(shown)), shown, self.max_visible)
+            token_t = keep_smallest(draw.uniform("cap", draw.key_packed(shown)), shown, self.max_visible)
             visible, unknown = shown.keep(token_t), merge(hidden, shown.keep(~token_t))
 
         queries = merge(target.keep(asked_t), asked_zeros)
         if self.max_queries is not None:
             u = draw.uniform("query", draw.key_packed(queries))
-            queries = queries.keep(_keep_smallest(u, queries, self.max_queries))
+            queries = queries.keep(keep_smallest(u, queries, self.max_queries))
         return Split(shown, hidden, queries, visible, unknown, depth(batch.n, total_n, shown_total_n))
 
     def asked_shares(self, batch: ExpressionBatch) -> tuple[Tensor, Tensor]:
@@ -157,7 +127,7 @@ class Masking(BaseModel):
         [[0.3333333432674408, 0.3333333432674408], [0.1666666716337204]]
         """
         stored_t = (batch.values_t != 0).float()
-        stored_n = _sums(batch, stored_t)
+        stored_n = sums(batch, stored_t)
         sizes = torch.tensor([len(p) for p in batch.panels], device=stored_n.device)
         zeros = self.zeros if batch.implicit == "zero" else 0.0
         expected_n = self.nonzeros * stored_n + zeros * (sizes[batch.panel_n] - stored_n)
@@ -169,7 +139,7 @@ class Masking(BaseModel):
         """(t,) counts shown: those of the batch, or a binomial thinning of them."""
         values = batch.values_t.clone()
         at = batch.offsets_n1.tolist()
-        own_n = _sums(batch, batch.values_t).tolist()
+        own_n = sums(batch, batch.values_t).tolist()
         for i, sample in enumerate(batch.id_n.tolist()):
             generator = draw.generator("thin", sample)
             if own_n[i] > self.thin_above and generator.random() < self.thinning:
@@ -212,77 +182,7 @@ class Masking(BaseModel):
         else:
             targets = torch.zeros(len(key), device=device)
         lengths_n = torch.bincount(key // target.n_genes, minlength=target.n)
-        return _packed(target, key % target.n_genes, targets, lengths_n)
-
-
-class Everything(BaseModel):
-    """Everything is shown and nothing asked: for embedding and for predicting a label.
-
-    Parameters
-    ----------
-    max_visible
-        At most so many non-zeros per sample; a fixed draw per sample and step.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    kind: Literal["everything"] = "everything"
-    max_visible: int | None = Field(None, ge=1)
-
-    def split(self, batch: ExpressionBatch, draw: Draw) -> Split:
-        return Masking(nonzeros=0.0, zeros=0.0, max_visible=self.max_visible).split(batch, draw)
-
-
-#: Every visibility, by name. Contract tests run over it.
-VISIBILITIES = {"masking": Masking, "everything": Everything}
-
-
-def totals(batch: ExpressionBatch) -> Tensor | None:
-    """(n,) total counts of each sample: the file's, else the sum of what is stored; None if these are not counts."""
-    if batch.unit != "counts":
-        return None
-    return batch.total_n if batch.total_n is not None else _sums(batch, batch.values_t)
-
-
-def depth(n: int, target_total_n: Tensor | None, shown_total_n: Tensor | None) -> Tensor:
-    """(n, 2) log10 of the totals of target (T) and of what is shown (S); NaN where unknown or zero."""
-    if target_total_n is None or shown_total_n is None:
-        return torch.full((n, 2), float("nan"))
-    both = torch.stack([target_total_n, shown_total_n], 1).float()
-    return torch.where(both > 0, torch.log10(both.clamp(min=1e-9)), float("nan"))
-
-
-def log1p_cp10k(counts_t: Tensor, sample_t: Tensor, total_n: Tensor) -> Tensor:
-    """(t,) log1p of counts per 10,000 of the sample's total."""
-    return torch.log1p(counts_t * (1e4 / total_n.clamp(min=1e-9))[sample_t].to(counts_t.dtype))
-
-
-def to_log1p(batch: ExpressionBatch) -> ExpressionBatch:
-    """The batch in log1p(CP10k); counts are scaled by the totals of the whole file where those are known."""
-    if batch.unit == "log1p":
-        return batch
-    if batch.unit == "cp10k":
-        return batch.with_values(torch.log1p(batch.values_t), "log1p")
-    if batch.unit != "counts":
-        raise UnitError(f"counts, CP10k or log1p(CP10k) are needed, not {batch.unit}; give --unit if it was misread")
-    return batch.with_values(log1p_cp10k(batch.values_t, batch.sample_t, totals(batch)), "log1p")
-
-
-def merge(a: ExpressionBatch, b: ExpressionBatch) -> ExpressionBatch:
-    """The pairs of both, sample by sample, ascending in gene; no pair may stand in both."""
-    key = torch.cat([x.sample_t * x.n_genes + x.genes_t.long() for x in (a, b)])
-    order = torch.argsort(key)
-    genes = torch.cat([a.genes_t.long(), b.genes_t.long()])[order]
-    values = torch.cat([a.values_t, b.values_t])[order]
-    return _packed(a, genes, values, a.lengths_n + b.lengths_n)
-
-
-def _packed(like: ExpressionBatch, genes: Tensor, values: Tensor, lengths_n: Tensor) -> ExpressionBatch:
-    return replace(like, genes_t=genes, values_t=values, offsets_n1=offsets_of(lengths_n), unit="log1p")
-
-
-def _sums(batch: ExpressionBatch, values_t: Tensor) -> Tensor:
-    """(n,) sum of a value per pair over each sample."""
-    return torch.zeros(batch.n, device=values_t.device).index_add_(0, batch.sample_t, values_t)
+        return packed(target, key % target.n_genes, targets, lengths_n)
 
 
 def _other_values(source: ExpressionBatch, of: ExpressionBatch, draw: Draw) -> Tensor:
@@ -292,11 +192,3 @@ def _other_values(source: ExpressionBatch, of: ExpressionBatch, draw: Draw) -> T
     # A sample without any value has none to give: 0, never its neighbour's.
     at = torch.where(lengths > 0, source.offsets_n1[:-1][sample] + (u * lengths).long(), len(source.values_t))
     return torch.cat([source.values_t, source.values_t.new_zeros(1)])[at]
-
-
-def _keep_smallest(u_t: Tensor, batch: ExpressionBatch, most: int) -> Tensor:
-    """(t,) true for the ``most`` pairs of each sample with the smallest ``u_t``."""
-    order = torch.argsort(batch.sample_t + u_t, stable=True)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device)
-    return rank - batch.offsets_n1[:-1][batch.sample_t] < most

@@ -1,0 +1,166 @@
+"""A fitted low-rank Gaussian, asked about any subset of genes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from exval.data.batch import ExpressionBatch
+from exval.heads.base import Prior
+from exval.rng import mix
+
+FOLDS = 5
+LEAST_TO_FOLD = 50  # samples; below, a fifth of them says too little
+STEPS_OF_FOLD = 20
+SAMPLES_PER_FACTOR = 4
+LEAST_NOISE = 1e-3
+
+
+class Posterior(nn.Module):
+    r"""Scores of a sample on the factors of the training samples, from whichever genes are shown.
+
+    Where :class:`~exval.nn.factors.Factors` reads the zeros of a cell, here a gene that is not shown is unknown. The
+    training values follow ``x = mean + W z + noise`` with a noise of each gene's own; given the shown genes ``v``
+
+    .. math::
+        \Sigma = (I + W_v^\top \Psi_v^{-1} W_v)^{-1}, \quad
+        E[z] = \Sigma W_v^\top \Psi_v^{-1} (x_v - \mu_v)
+
+    and a gene that is asked has the mean :math:`\mu_g + w_g E[z]` and the variance
+    :math:`w_g \Sigma w_g^\top + \psi_g`. Four genes give scores near zero, a thousand sharp ones.
+
+    A network that is to correct these answers must not learn from the answers for samples that the factors were fitted
+    to, which are too good. While training, a sample is therefore asked of factors fitted without its fold (a fifth of
+    the samples, by the sample's id), turned to lie on those of all samples. Elsewhere the factors of all are used.
+
+    Source: Rubin and Thayer 1982, Psychometrika 47:69 (factor analysis); Tipping and Bishop 1999; leaving the sample's
+    fold out follows Wolpert 1992, Neural Networks 5:241 (stacked generalisation).
+
+    Parameters
+    ----------
+    n_genes
+        Size of the vocabulary.
+    rank
+        r, number of factors.
+    """
+
+    def __init__(self, n_genes: int, rank: int) -> None:
+        super().__init__()
+        self.rank = rank
+        self.register_buffer("mean_g", torch.zeros(n_genes))
+        self.register_buffer("loadings_gr", torch.zeros(n_genes, rank))
+        self.register_buffer("noise_g", torch.ones(n_genes))
+        # Model 0 is that of all samples; those without a fold follow after fit, and are not saved.
+        self.register_buffer("table_mgr", torch.zeros(1, n_genes, rank), persistent=False)
+        self.register_buffer("facts_mg2", torch.zeros(1, n_genes, 2), persistent=False)
+
+    def fit(self, batch: ExpressionBatch, seed: int = 0) -> Posterior:
+        """Fit to training samples, on the scale that the model reads; a gene that none of them has tells nothing."""
+        x_ng = batch.dense().numpy().astype(np.float64)
+        fold_n = fold_of(batch.id_n).numpy()
+        whole = _fitted(x_ng, min(self.rank, max(len(x_ng) // SAMPLES_PER_FACTOR, 1)), seed, self.rank)
+        self.mean_g, self.loadings_gr, self.noise_g = (x.to(self.mean_g.device) for x in whole)
+        parts = [whole]
+        if len(x_ng) >= LEAST_TO_FOLD:
+            rank = min(self.rank, len(x_ng) // SAMPLES_PER_FACTOR)
+            rests = [x_ng[fold_n != k] for k in range(FOLDS)]
+            parts += [_turned(_fitted(rest, rank, seed, self.rank, STEPS_OF_FOLD), whole) for rest in rests]
+        self.table_mgr = torch.stack([loadings for _, loadings, _ in parts])
+        self.facts_mg2 = torch.stack([torch.stack([mean, noise], 1) for mean, _, noise in parts])
+        return self
+
+    def refit(self, batch: ExpressionBatch, seed: int = 0) -> Posterior:
+        """Fit once more, to more samples, turned so that what was learned from the scores still holds.
+
+        For when training is over: the samples that decided when to stop are then no longer needed for that.
+        """
+        before = (self.mean_g, self.loadings_gr, self.noise_g)
+        x_ng = batch.dense().numpy().astype(np.float64)
+        rank = int((self.loadings_gr != 0).any(0).sum())
+        found = _turned(_fitted(x_ng, rank, seed, self.rank), tuple(x.cpu() for x in before))
+        for name, new in zip(("mean_g", "loadings_gr", "noise_g"), found):
+            getattr(self, name).copy_(new)
+        return self
+
+    def _model_n(self, samples: ExpressionBatch) -> Tensor | None:
+        """(n,) which of the fitted models a sample is asked of; None for that of all samples."""
+        return 1 + fold_of(samples.id_n) if self.training and len(self.table_mgr) > 1 else None
+
+    def facts(self, pairs: ExpressionBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """(t,) means, (t, r) loadings and (t,) noise of the genes of packed pairs."""
+        genes_t, model_n = pairs.genes_t.long(), self._model_n(pairs)
+        if model_n is None:
+            return self.mean_g[genes_t], self.loadings_gr.index_select(0, genes_t), self.noise_g[genes_t]
+        model_t = model_n[pairs.sample_t]
+        mean_t, noise_t = self.facts_mg2[model_t, genes_t].unbind(1)
+        return mean_t, self.table_mgr[model_t, genes_t], noise_t
+
+    def scores(self, shown: ExpressionBatch, hidden: ExpressionBatch | None = None) -> Tensor:
+        """(n, r) posterior means; the prior has mean 0 and sd 1."""
+        return self.distribution(shown)[0]
+
+    def distribution(self, shown: ExpressionBatch) -> tuple[Tensor, Tensor]:
+        """(n, r) posterior means and (n, r, r) covariances."""
+        with torch.autocast(shown.values_t.device.type, enabled=False):
+            mean_t, loadings_tr, noise_t = self.facts(shown)
+            weighted_tr = loadings_tr / noise_t[:, None]
+            away_t = shown.values_t - mean_t
+            # One small product per sample: nothing is padded.
+            lengths = shown.lengths_n.tolist()
+            parts = zip(loadings_tr.split(lengths), weighted_tr.split(lengths), away_t.split(lengths))
+            precision, evidence = [], []
+            for loadings, weighted, away in parts:
+                precision.append(weighted.T @ loadings)
+                evidence.append(weighted.T @ away)
+            eye_rr = torch.eye(self.rank, device=away_t.device)
+            chol_nrr = torch.linalg.cholesky(torch.stack(precision) + eye_rr)
+            cov_nrr = torch.cholesky_inverse(chol_nrr)
+            mean_nr = torch.cholesky_solve(torch.stack(evidence)[:, :, None], chol_nrr)[:, :, 0]
+            return mean_nr, cov_nrr
+
+    def genes(self) -> Tensor:
+        """(G, r + 1) what a gene is: its loadings over its own sd, and how much of it the factors leave open."""
+        share_g = self.noise_g / (self.loadings_gr.square().sum(1) + self.noise_g)
+        return torch.cat([self.loadings_gr, share_g[:, None]], dim=1)
+
+    def products(self, scores_nr: Tensor, queries: ExpressionBatch) -> Tensor:
+        """(q, r + 1) each factor's part in the answer, and their sum."""
+        _, loadings_qr, _ = self.facts(queries)
+        parts_qr = loadings_qr * scores_nr.index_select(0, queries.sample_t)
+        return torch.cat([parts_qr, parts_qr.sum(1, keepdim=True)], dim=1)
+
+    def prior(self, mean_nr: Tensor, cov_nrr: Tensor, queries: ExpressionBatch) -> Prior:
+        """Conditional mean and sd of every query given the shown genes of its sample."""
+        mean_q, loadings_qr, noise_q = self.facts(queries)
+        mean_q = mean_q + (loadings_qr * mean_nr.index_select(0, queries.sample_t)).sum(1)
+        spread = [w @ cov for w, cov in zip(loadings_qr.split(queries.lengths_n.tolist()), cov_nrr)]
+        variance_q = (torch.cat(spread) * loadings_qr).sum(1) + noise_q
+        return Prior(mean_q, variance_q.sqrt())
+
+
+def fold_of(id_n: Tensor) -> Tensor:
+    """(n,) fold of each sample, a function of its id alone."""
+    return (mix(id_n) & 0x7FFFFFFF) % FOLDS
+
+
+def _fitted(x_ng: np.ndarray, rank: int, seed: int, width: int, steps: int = 50) -> tuple[Tensor, Tensor, Tensor]:
+    """(G,) means, (G, width) loadings and (G,) noise; 0, 0 and 1 for a gene that fewer than two samples have."""
+    from exval.methods.completion.factor_model import fit_factor_model
+
+    g = x_ng.shape[1]
+    mean_g, loadings_gr, noise_g = np.zeros(g), np.zeros((g, width)), np.ones(g)
+    known = np.flatnonzero(np.isfinite(x_ng).sum(0) > 1)
+    most = min(rank, len(x_ng) - 1, len(known))
+    if most >= 1:
+        model = fit_factor_model(x_ng[:, known], most, iterations=steps, seed=seed)
+        mean_g[known], noise_g[known] = model.mean_g, np.maximum(model.noise_g, LEAST_NOISE)
+        loadings_gr[known, :most] = model.loadings_gr
+    return tuple(torch.as_tensor(x, dtype=torch.float) for x in (mean_g, loadings_gr, noise_g))
+
+
+def _turned(part: tuple, whole: tuple) -> tuple[Tensor, Tensor, Tensor]:
+    """The factors of a part turned to lie as near as they can on those of the whole (orthogonal Procrustes)."""
+    weight_g1 = whole[2][:, None].double()
+    u, _, vh = torch.linalg.svd(part[1].double().T @ (whole[1].double() / weight_g1))
+    return part[0], (part[1].double() @ (u @ vh)).float(), part[2]
