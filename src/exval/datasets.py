@@ -1,6 +1,7 @@
-"""Example data: real cells shipped with the package, and a simulated second lab made of them."""
+"""Example data: real cells and cell lines shipped with the package, and what is simulated."""
 
-from exval.data.examples import baron
+from exval.data.examples import baron, p53_lines
+from exval.data.patients import simulated_patients
 from exval.data.synthetic import second_lab
 
-__all__ = ["baron", "second_lab"]
+__all__ = ["baron", "p53_lines", "second_lab", "simulated_patients"]

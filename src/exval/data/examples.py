@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_FILE = Path(__file__).parent / "datasets" / "baron_human1.h5"
+_FOLDER = Path(__file__).parent / "datasets"
+_FILE = _FOLDER / "baron_human1.h5"
 
 
 @cache
@@ -63,3 +64,37 @@ def baron() -> AnnData:
     cells = pd.Index(text["cells"])
     obs = pd.DataFrame({"cell_type": pd.Categorical.from_codes(kind, text["kinds"])}, index=cells)
     return AnnData(counts.copy(), obs=obs, var=pd.DataFrame(index=pd.Index(text["genes"])), uns={"source": note})
+
+
+def p53_lines() -> AnnData:
+    """Cancer cell lines with and without a mutation of TP53: bulk expression, log2, every gene measured.
+
+    Returns
+    -------
+    AnnData
+        50 lines x 10,100 genes. ``X``: log2 intensities (dense, float32). ``obs["p53"]``: "mutated" (33) or
+        "wild type" (17). ``var_names``: gene symbols, some outdated, some names of probes. A fresh copy at every call.
+
+    Notes
+    -----
+    Source: Subramanian et al., PNAS 102:15545, 2005, by way of the R package datamicroarray (MIT License).
+
+    Examples
+    --------
+    >>> lines = p53_lines()
+    >>> lines.shape, lines.obs["p53"].value_counts().to_dict()
+    ((50, 10100), {'mutated': 33, 'wild type': 17})
+    """
+    import numpy as np
+    import pandas as pd
+    from anndata import AnnData
+
+    with np.load(_FOLDER / "p53_lines.npz", allow_pickle=False) as file:
+        values = file["thousandths_gn"].T / np.float32(1000)
+        genes, mutated = file["genes"].tobytes().decode().split("\n"), file["mutated"]
+    obs = pd.DataFrame(
+        {"p53": pd.Categorical(np.where(mutated, "mutated", "wild type"))},
+        index=[f"line {i + 1}" for i in range(len(values))],
+    )
+    note = "Subramanian et al., PNAS 102:15545, 2005; R package datamicroarray (MIT)"
+    return AnnData(np.ascontiguousarray(values), obs=obs, var=pd.DataFrame(index=pd.Index(genes)), uns={"source": note})

@@ -201,6 +201,11 @@ class Source:
         for start in range(0, self.n, step):
             yield slice(start, min(start + step, self.n))
 
+    @property
+    def file_names(self) -> list[str]:
+        """(n,) names of the samples as they stand in the file; those of ``obs`` are made unique."""
+        return [str(name) for name in self._opened.obs.index]
+
     @cached_property
     def has_missing(self) -> bool:
         """Whether any value is NaN, which is allowed only where the source was opened with ``missing``."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 METHODS: Registry[Method] = Registry("exval.methods", "exval.methods.base:Method", "method")
-VERBS = {"embed": "embed", "predict": "predict_proba", "recover": "recover", "impute": "impute"}
+VERBS = {"embed": "embed", "predict": "predict_proba", "recover": "recover", "impute": "impute", "survival": "survival"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,10 @@ class Card:
 class Method(BaseEstimator):
     """Base of every method; subclasses follow scikit-learn's estimator habits (``clone``, ``get_params``).
 
-    A method takes a *prepared* AnnData: ``X`` is CSR float32 in log1p(CP10k), ``var_names`` are canonical symbols,
-    ``layers["counts"]`` is present where the file has counts. It defines ``fit(adata, label=None)`` and one or more of
+    A method takes a *prepared* AnnData: ``X`` is CSR float32 in log1p(CP10k), or, for bulk files in log2, z or with
+    values missing, dense float32 with NaN where a value was not measured and the unit in ``uns["exval_unit"]``.
+    ``var_names`` are canonical symbols, ``layers["counts"]`` is present where the file has counts. It defines
+    ``fit(adata, label=None)`` and one or more of
 
     ``embed(adata)``
         (n, d) float32.
@@ -67,6 +69,9 @@ class Method(BaseEstimator):
         be freed of noise. Returns a float32 CSR of the same sparsity, log1p(CP10k).
     ``impute(adata, genes)``
         Dense values of the cells that were fitted: :class:`exval.methods.imputation.base.Imputed`.
+    ``survival(adata, times)``
+        (n, t) probability of no event until each time, and beside it ``risk(adata)``, (n,) higher is worse; fitted on
+        ``obs["exval_time"]`` and ``obs["exval_event"]``: :class:`exval.methods.survival.base.SurvivalMethod`.
 
     Genes are matched by name at predict. A gene that was fitted and is not in the new file counts as *not measured*
     and takes its training mean: zero would claim that it was looked for and not found.

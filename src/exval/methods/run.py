@@ -60,7 +60,9 @@ class RunMethod(Method):
     def provides(self) -> tuple[str, ...]:
         if self.run.outcome is not None:
             return ("embed", "survival")
-        return ("embed", "predict") if self.run.classes is not None else ("embed", "recover")
+        if self.run.classes is not None:
+            return ("embed", "predict")
+        return ("embed",) if self.run.config.dense else ("embed", "recover")
 
     @property
     def spent_seconds(self) -> float:

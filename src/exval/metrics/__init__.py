@@ -7,6 +7,20 @@ from exval.metrics.classification import accuracy, balanced_accuracy, macro_f1
 from exval.metrics.clustering import ari, h_acc, h_pur, nmi
 from exval.metrics.diffexp import auprc, precision_area, top_k_overlap
 from exval.metrics.regression import pearson, poisson_deviance, r2, rmse, spearman
+from exval.metrics.survival import (
+    brier_scores,
+    check_survival,
+    cumulative_dynamic_auc,
+    d_calibration,
+    default_times,
+    harrell_c,
+    integrated_brier,
+    kaplan_meier,
+    logrank,
+    nelson_aalen,
+    paired_c_units,
+    uno_c,
+)
 from exval.metrics.trajectory import kendall, pos
 
 METRICS = {
@@ -37,14 +51,28 @@ METRICS = {
     "correlation_inflation": (None, False),
     "significant_pairs": (None, False),
     "interval_score_95": (None, False),
+    "coverage_50": (None, True),
     "coverage_80": (None, True),
     "coverage_95": (None, True),
+    "harrell_c": (None, True),
+    "uno_c": (None, True),
+    "auc": (None, True),
+    "mean_auc": (None, True),
+    "brier": (None, False),
+    "integrated_brier": (None, False),
+    "d_calibration_p": (None, True),
+    "logrank_p": (None, False),
+    "scaled_brier": (None, True),
+    "panel_percentile": (None, True),
 }
 """Name -> (function or None where it needs more than truth and prediction, whether higher is better).
 
 A coverage is best at its level, and a ``false_positive_rate`` of 0.05 is right: only more is wrong.
+A ``d_calibration_p`` says something against a method where it is small, and nothing for it where it is large.
 """
 
-__all__ = ["METRICS", "accuracy", "ari", "auprc", "balanced_accuracy", "h_acc", "h_pur", "kendall", "macro_f1",
-           "nmi", "pearson", "pos", "poisson_deviance", "precision_area", "r2", "rmse", "spearman",
-           "top_k_overlap"]  # fmt: skip
+__all__ = ["METRICS", "accuracy", "ari", "auprc", "balanced_accuracy", "brier_scores", "check_survival",
+           "cumulative_dynamic_auc", "d_calibration", "default_times", "h_acc", "h_pur", "harrell_c",
+           "integrated_brier", "kaplan_meier", "kendall", "logrank", "macro_f1", "nelson_aalen", "nmi",
+           "paired_c_units", "pearson", "poisson_deviance", "pos", "precision_area", "r2", "rmse", "spearman",
+           "top_k_overlap", "uno_c"]  # fmt: skip

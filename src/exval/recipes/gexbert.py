@@ -29,8 +29,8 @@ class Size(NamedTuple):
 
 
 PRESETS = {
-    "tiny": Size(64, 2, 4, 1, 100, 128, 32, 1e-3, 600),
-    "small": Size(128, 4, 8, 2, 100, 512, 32, 5e-4, 3_000),
+    "tiny": Size(64, 2, 2, 1, 100, 128, 32, 1e-3, 600),
+    "small": Size(128, 4, 4, 2, 100, 512, 32, 5e-4, 3_000),
     "base": Size(256, 8, 8, 2, 200, 2048, 128, 3e-4, 50_000),
 }
 
@@ -94,6 +94,6 @@ def _config(recipe: str, preset: str, size: Size, model: ModelConfig) -> RunConf
         dense=True,
         model=model,
         visibility=Subset(min_shown=4, max_visible=size.genes, max_queries=size.genes),
-        train=TrainConfig(batch_size=size.batch_size, lr=size.lr, steps=size.steps, valid_share=0.1),
+        train=TrainConfig(batch_size=size.batch_size, lr=size.lr, steps=size.steps, valid_share=0.1, valid_passes=4),
         infer_visible=size.genes,
     )

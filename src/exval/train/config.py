@@ -26,6 +26,8 @@ class TrainConfig(BaseModel):
         Largest norm of the gradient.
     valid_share, valid_most
         Share of the samples held out for validation, and how many at most are scored each time.
+    valid_passes
+        How often each of them is scored, each time with other genes hidden; more for few samples.
     valid_every, patience
         Steps between validations; validations without improvement after which training stops (0: never).
     save_every
@@ -53,6 +55,7 @@ class TrainConfig(BaseModel):
     clip: float = Field(1.0, gt=0)
     valid_share: float = Field(0.05, ge=0, lt=1)
     valid_most: int = Field(256, ge=1)
+    valid_passes: int = Field(1, ge=1)
     valid_every: int = Field(50, ge=1)
     patience: int = Field(0, ge=0)
     save_every: int = Field(50, ge=1)

@@ -228,12 +228,13 @@ def evaluate(model, objective, visibility, feed, config, procs: World, device, c
     rows = feed.valid_rows[:: -(-len(feed.valid_rows) // config.valid_most)]
     sums: dict[str, float] = {}
     total = 0
-    for piece in np.array_split(rows, max(-(-len(rows) // config.batch_size), 1)):
+    pieces = np.array_split(rows, max(-(-len(rows) // config.batch_size), 1))
+    for passed, piece in [(passed, piece) for passed in range(config.valid_passes) for piece in pieces]:
         batch = feed.store.batch(
             piece[len(piece) * procs.rank // procs.size : len(piece) * (procs.rank + 1) // procs.size]
         )
         for part in divide(batch, most_at_once(config, device)):
-            split = visibility.split(part, Draw(config.seed, VALIDATION))
+            split = visibility.split(part, Draw(config.seed, VALIDATION - passed))
             total += objective.count(split, part)
             with cast:
                 split, part = split.to(device), part.to(device)

@@ -161,7 +161,8 @@ def finetune(
         model,
         target.objective(train),
         config.visibility,
-        config.show,
+        # Where any subset may be asked, what is kept is what does well on subsets of all sizes.
+        config.visibility if isinstance(config.visibility, Subset) else config.show,
         Feed(store, train, valid),
         config.train,
         out,
@@ -204,6 +205,7 @@ def _config(parent: RunConfig, n_classes: int, overrides: dict[str, Any], surviv
                 backbone_lr=FACTOR_BACKBONE if factors else 1.0,
                 warmup=0.1,
                 valid_share=0.1,
+                valid_passes=8 if isinstance(show, Subset) else 1,
                 valid_every=25,
                 save_every=25,
             ),
