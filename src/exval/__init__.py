@@ -9,10 +9,11 @@ beat. Everything below works on AnnData, in place, in the habits of the scverse:
 'counts'
 
 Verbs: :func:`check`, :func:`annotate` (:func:`annotate_file` for paths), :func:`impute`
-(:func:`impute_file`), :func:`recommend`, :func:`evaluate`, :func:`pretrain`,
-:func:`finetune`, :func:`embed`, :func:`build_store`, :func:`run_benchmark`. Files: :func:`open_source`,
-:class:`Store`. What there is: :func:`list_methods`, :func:`list_recipes`, :func:`list_benchmarks`. Pictures:
-:mod:`exval.pl`, or a whole page: :func:`exval.report.write_report`. Cells to try things on: :mod:`exval.datasets`.
+(:func:`impute_file`), :func:`recommend`, :func:`evaluate`, :func:`survival` and :func:`predict` (patients),
+:func:`pretrain`, :func:`finetune`, :func:`embed`, :func:`build_store`, :func:`run_benchmark`. Files:
+:func:`open_source`, :class:`Store`. What there is: :func:`list_methods`, :func:`list_recipes`, :func:`list_benchmarks`.
+Pictures: :mod:`exval.pl`, or a whole page: :func:`exval.report.write_report`. Cells to try things on:
+:mod:`exval.datasets`.
 
 A name is imported when it is first used, so that ``import exval`` costs nothing.
 """
@@ -31,6 +32,7 @@ _WHERE = {
     "check": "exval.verbs.check",
     "embed": "exval.verbs.embed",
     "evaluate": "exval.verbs.evaluate",
+    "explain": "exval.verbs.explain",
     "finetune": "exval.verbs.finetune",
     "impute": "exval.verbs.impute",
     "impute_file": "exval.verbs.impute",
@@ -38,9 +40,11 @@ _WHERE = {
     "list_methods": "exval.verbs.lists",
     "list_recipes": "exval.verbs.lists",
     "open_source": "exval.data.source",
+    "predict": "exval.verbs.predict",
     "pretrain": "exval.verbs.pretrain",
     "recommend": "exval.verbs.recommend",
     "run_benchmark": "exval.verbs.bench",
+    "survival": "exval.verbs.survival",
     "Store": "exval.data.store",
 }
 _MODULES = ("datasets", "pl")
@@ -60,13 +64,16 @@ if TYPE_CHECKING:
     from exval.verbs.check import check as check
     from exval.verbs.embed import embed as embed
     from exval.verbs.evaluate import evaluate as evaluate
+    from exval.verbs.explain import explain as explain
     from exval.verbs.finetune import finetune as finetune
     from exval.verbs.impute import impute as impute
     from exval.verbs.impute import impute_file as impute_file
     from exval.verbs.lists import list_methods as list_methods
     from exval.verbs.lists import list_recipes as list_recipes
+    from exval.verbs.predict import predict as predict
     from exval.verbs.pretrain import pretrain as pretrain
     from exval.verbs.recommend import recommend as recommend
+    from exval.verbs.survival import survival as survival
 
 
 def __getattr__(name: str) -> Any:

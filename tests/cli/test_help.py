@@ -66,10 +66,12 @@ def test_the_verbs():
         "finetune",
         "impute",
         "methods",
+        "predict",
         "pretrain",
         "recipes",
         "recommend",
         "report",
+        "survival",
     ]
 
 
@@ -77,15 +79,15 @@ def test_the_verbs():
 def test_common_options(name):
     found = set(options(commands()[name]))
     assert found >= COMMON
-    if name in ("annotate", "evaluate", "pretrain", "finetune", "embed"):
+    if name in ("annotate", "evaluate", "pretrain", "finetune", "embed", "survival"):
         assert found >= COMPUTING | READING | {"--force", "--out"}
-    if name in ("check", "data build"):
+    if name in ("check", "data build", "predict"):
         assert found >= READING
     if name in ("pretrain", "finetune"):
         assert found >= {"--steps", "--epochs", "--resume", "--set"}
     if name in ("annotate", "embed"):
         assert "--key-added" in found
-    if name in ("bench", "check", "methods", "recipes", "doctor"):
+    if name in ("bench", "check", "methods", "recipes", "doctor", "survival", "predict"):
         assert "--json" in found
 
 

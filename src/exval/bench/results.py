@@ -27,6 +27,9 @@ version        version of exval
 column split by, empty if none). For recovery, one row per cell: ``sample, method, arm, fold, seed, group, n_hidden,
 squared_error, deviance``.
 
+Of survival, one row per sample, method and repeat: ``sample, method, fold, seed, group, time, event, risk, risk_group``
+and ``survival_T`` at each horizon; its extras are those of :mod:`exval.tasks.survival.tables`.
+
 Of a benchmark: the units of all cells, ``method, task, data, split, seed, metric, value`` and what names the unit.
 
 ``config.json``: everything that was asked for, and ``task``, ``verdict``, ``dataset`` (name, n, genes, unit, label,
@@ -249,10 +252,11 @@ class Results:
         Parameters
         ----------
         metric
-            One metric name; default: ``macro_f1`` where it is present, else ``rmse``.
+            One metric name; default: ``macro_f1`` where it is present, else ``harrell_c``, else ``rmse``.
         """
         rows = self.rows[(self.rows.fold == POOLED) & ~self.rows.metric.str.startswith("difference:")]
-        metric = metric or ("macro_f1" if (rows.metric == "macro_f1").any() else "rmse")
+        there = set(rows.metric)
+        metric = metric or next((name for name in ("macro_f1", "harrell_c") if name in there), "rmse")
         rows = rows[((rows.metric == metric) & ~rows.slice.str.contains("class=|group=")) | (rows.status != "ok")]
         columns = [
             "method",

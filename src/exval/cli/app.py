@@ -20,10 +20,13 @@ from exval.cli import (
     doctor,
     embed,
     evaluate,
+    explain,
     impute,
     lists,
+    predict,
     recommend,
     report,
+    survival,
     train,
 )
 from exval.cli.command import Raised
@@ -58,7 +61,9 @@ def _root(
         print(context.get_help())
 
 
-for group in (annotate, impute, recommend, evaluate, bench, check, train, embed, data, demo, report, lists, doctor):
+GROUPS = (annotate, impute, recommend, survival, predict, explain, evaluate, bench, check, train, embed, data, demo,
+          report, lists, doctor)  # fmt: skip
+for group in GROUPS:
     group.register(app)
 
 

@@ -18,13 +18,34 @@ def register(app: typer.Typer) -> None:
         file: o.File,
         out: Annotated[str, o.output("DIR", "Folder for the figures and report.html.")],
         task: Annotated[
-            Literal["annotate", "recover", "impute"], typer.Option("--task", help="What is scored.")
+            Literal["annotate", "recover", "impute", "survival"], typer.Option("--task", help="What is scored.")
         ] = "annotate",
         label: Annotated[
             str | None, typer.Option("--label", metavar="COLUMN", help="Column of obs with the labels (annotate).")
         ] = None,
         split_by: o.SplitBy = None,
         method: o.Methods = None,
+        genes: Annotated[
+            str | None,
+            typer.Option(
+                "--genes",
+                metavar="LIST",
+                help="Bulk: panel that is visible (impute), foretells (survival).",
+                show_default="random panels",
+            ),
+        ] = None,
+        time: Annotated[
+            str | None, typer.Option("--time", metavar="COLUMN", help="Column of times (survival).")
+        ] = None,
+        event: Annotated[
+            str | None, typer.Option("--event", metavar="COLUMN", help="Column in which 1 is an event (survival).")
+        ] = None,
+        censored: Annotated[
+            str | None, typer.Option("--censored", metavar="COLUMN", help="Or: column in which 1 is censored.")
+        ] = None,
+        clinical: Annotated[
+            list[str] | None, typer.Option("--clinical", metavar="COLUMN,...", help="Clinical columns (survival).")
+        ] = None,
         folds: o.Folds = 5,
         repeats: Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Repeats with other splits.")] = 1,
         force: o.Force = False,
@@ -44,9 +65,15 @@ def register(app: typer.Typer) -> None:
         from exval.verbs.evaluate import evaluate as run
 
         chosen = {"method": tuple(split(method))} if method else {}
+        if genes is not None:
+            chosen["genes"] = genes
         result = run(
             file,
             task=task,
+            time=time,
+            event=event,
+            censored=censored,
+            clinical=split(clinical),
             label=label,
             split_by=split_by,
             folds=folds,

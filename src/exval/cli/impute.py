@@ -15,7 +15,7 @@ Goal = Literal["plot", "clustering", "de", "markers", "trajectory", "recovery"]
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
 
-    @verb(app, short_help="Write denoised values into a layer.")
+    @verb(app, short_help="Denoise cells, or fill what was not measured.")
     def impute(
         file: o.File,
         out: Annotated[str, o.output("OUT.h5ad", "Copy of FILE with the layer exval_imputed.")],
@@ -28,6 +28,10 @@ def register(app: typer.Typer) -> None:
                 help="auto, a name (exval methods --verb impute), folder of a run, or cmd:PROGRAM {input} {output}.",
             ),
         ] = "auto",
+        ref: Annotated[
+            str | None,
+            typer.Option("--ref", metavar="COHORT", help="To fill: fit on this cohort.", show_default="FILE itself"),
+        ] = None,
         goal: Annotated[
             Goal | None, typer.Option("--goal", help="What for: with --method auto, the best for this.")
         ] = None,
@@ -37,7 +41,12 @@ def register(app: typer.Typer) -> None:
         ] = None,
         out_genes: Annotated[
             str | None,
-            typer.Option("--out-genes", metavar="LIST", help="Genes returned.", show_default="those given"),
+            typer.Option(
+                "--out-genes",
+                metavar="LIST",
+                help="Genes returned; to fill: genes to add, or all.",
+                show_default="those given",
+            ),
         ] = None,
         label: Annotated[
             str | None, typer.Option("--label", metavar="COLUMN", help="Column of obs with types, for the check.")
@@ -64,6 +73,7 @@ def register(app: typer.Typer) -> None:
         force: o.Force = False,
         layer: o.Layer = None,
         unit: o.Unit = None,
+        ref_unit: o.RefUnit = None,
         species: o.Species = "auto",
         orientation: o.Orientation = None,
         seed: o.Seed = 0,
@@ -74,6 +84,10 @@ def register(app: typer.Typer) -> None:
 
         A report beside it shows measured, imputed, and imputed after permutation, and says whether the values may be
         used for tests. Methods: exval methods --verb impute. Which one to take: exval recommend FILE --goal GOAL.
+
+        Log2 values, z-scores and files with NaN are filled instead: only what was not measured, by mean, knn, ppca,
+        softimpute, forest (exval methods --verb fill) or the folder of a gexbert run; auto is ppca. With --ref genes
+        that FILE lacks can be added.
         """
         from exval.cli.train import overrides
         from exval.verbs.impute import impute_file
@@ -82,6 +96,8 @@ def register(app: typer.Typer) -> None:
             file,
             method,
             out=out,
+            ref=ref,
+            ref_unit=ref_unit,
             goal=goal,
             genes=genes,
             out_genes=out_genes,

@@ -82,8 +82,15 @@ def probe(opened: Opened, place: str, unit: str | None = None, missing: bool = F
         starts = np.linspace(0, n - 16, _PROBE_ROWS // 16).astype(int)
         rows = np.unique((starts[:, None] + np.arange(16)).ravel())
     x = matrix.take(rows)
+    if missing and _whole_numbers(x):  # NaN among counts is refused: their mean would make them look like logarithms
+        unit = "counts"
     refuse_broken(x, opened, place, rows, unit, missing)
     return mean_filled(x) if missing else x
+
+
+def _whole_numbers(x: sparse.csr_matrix) -> bool:
+    known = x.data[~np.isnan(x.data)]
+    return bool(len(known)) and bool(known.min() >= 0) and bool((np.rint(known) == known).all()) and known.max() > 1
 
 
 def mean_filled(x: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -169,7 +176,7 @@ def _declared(opened: Opened, places: list[str], layer: str | None, unit: str, m
             if guess.unit == unit:
                 chosen = place
                 break
-    rows = probe(opened, chosen, unit if unit in ("log2", "z") else None, missing)
+    rows = probe(opened, chosen, unit if unit in ("log2", "z") else None, missing and unit in ("log1p", "log2", "z"))
     check_unit(rows, unit)
     target = None
     if unit in ("cp10k", "log1p"):

@@ -24,7 +24,7 @@ BASE = (
     "#AA4499",
     "#8C564B",
 )
-CONTROLS = {"majority": "#8A8F98", "depth": "#5E646E", "noop": "#8A8F98"}
+CONTROLS = {"majority": "#8A8F98", "depth": "#5E646E", "noop": "#8A8F98", "null-survival": "#8A8F98"}
 GREY = "#B4B7BC"
 INK = "#1F2328"
 SOFT = "#5E646E"

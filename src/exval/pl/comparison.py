@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LOWER_IS_BETTER = ("rmse", "rmse_scaled", "poisson_deviance", "ece", "rmse_counts", "mae", "nll", "brier", "loss",
                    "h_acc", "h_pur", "false_discoveries", "false_positive_rate", "correlation_inflation",
-                   "significant_pairs", "interval_score_95")  # fmt: skip
+                   "significant_pairs", "interval_score_95", "integrated_brier")  # fmt: skip
 NAMES = {
     "macro_f1": "macro-F1",
     "weighted_f1": "weighted F1",
@@ -41,6 +41,10 @@ NAMES = {
     "h_pur": "entropy of clusters in types",
     "ari": "ARI",
     "nmi": "NMI",
+    "harrell_c": "Harrell's C",
+    "uno_c": "Uno's C",
+    "mean_auc": "AUC over time",
+    "integrated_brier": "integrated Brier score",
 }
 
 

@@ -14,6 +14,7 @@ TASKS = {
     "recover": "recovering hidden values",
     "impute": "imputing values",
     "recommend": "which imputation method for which goal",
+    "survival": "prognosis of patients",
     "bench": "benchmark",
     "pretrain": "pretraining",
     "finetune": "fine-tuning",
@@ -114,6 +115,14 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
         from exval.report.benchmark import facts as of_benchmark
 
         return of_benchmark(folder)
+    if folder.kind == "survival":
+        from exval.report.survival import facts as of_survival
+
+        return of_survival(folder)
+    if folder.config.get("family") == "completion":
+        from exval.report.completion import facts as of_completion
+
+        return of_completion(folder)
     data, config = folder.dataset, folder.config
     found: list[tuple[str, str]] = []
 

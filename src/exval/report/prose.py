@@ -59,6 +59,14 @@ def paragraph(folder: Folder) -> str:
         from exval.report.benchmark import paragraph as of_benchmark
 
         return clean(of_benchmark(folder, _compared(folder)))
+    if folder.kind == "survival":
+        from exval.report.survival import paragraph as of_survival
+
+        return clean(of_survival(folder))
+    if folder.config.get("family") == "completion":
+        from exval.report.completion import paragraph as of_completion
+
+        return clean(of_completion(folder, _compared(folder)))
     sentences = [_data(folder)]
     if folder.is_run:
         sentences.append(_training(folder))

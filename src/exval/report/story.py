@@ -10,6 +10,7 @@ TITLES = {
     "annotate": "Name the cells",
     "evaluate": "Is the fancy method better?",
     "recover": "Recover hidden values",
+    "survival": "Foretell survival",
     "pretrain": "Pretrain a model",
     "finetune": "Teach it the labels",
 }
@@ -17,6 +18,7 @@ TEXTS = {
     "annotate": "Cells of a new file get the names of a reference; the method is chosen on held-out reference cells.",
     "recover": "Values are hidden, then recovered; a model has to beat the mean of each gene to have learned anything.",
     "pretrain": "The model learns to fill in hidden values; no label is used.",
+    "survival": "Risks of patients whom no method was fitted on, beside what age and chance foretell.",
     "finetune": "The pretrained model learns the names of the reference.",
 }
 

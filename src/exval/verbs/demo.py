@@ -94,7 +94,7 @@ def demo(
 
         known, unknown = second_lab(seed=seed)
         for cells, path in ((known, reference), (unknown, query)):
-            _write(cells, path)
+            write_h5ad(cells, path)
         return f"{known.n_obs:,} labelled reference cells, {unknown.n_obs:,} cells of a second lab to be named"
 
     def annotate() -> str:
@@ -153,7 +153,8 @@ def demo(
     return Demo(folder, stages.verdicts, stages.seconds)
 
 
-def _write(cells: Any, path: Path) -> None:
+def write_h5ad(cells: Any, path: Path) -> None:
+    """Write an AnnData, whole or not at all."""
     from exval.data.files import atomic_path
 
     with atomic_path(path) as part:

@@ -94,7 +94,9 @@ def embed(
     target = None if out is None else check_out(out, (data,), force)
     if threads:
         torch.set_num_threads(threads)
-    source = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation)
+    source = open_source(
+        data, layer=layer, unit=unit, species=species, orientation=orientation, missing=opened.config.dense
+    )
     if source.genes.species != opened.species:
         raise InputError(
             f"{source.name} is {source.genes.species}, the run {opened.folder} was trained on {opened.species}"
@@ -103,7 +105,7 @@ def embed(
     shared = int(pd.Index(opened.genes).isin(source.var_names).sum())
     z_nd = np.empty((source.n, opened.model.sample_width), np.float32)
     with Progress("Embedding", source.n) as progress:
-        for rows, piece in source.iter_adata(2048, obsm=False):
+        for rows, piece in source.iter_adata(2048, obsm=False, measured=opened.config.dense):
             z_nd[rows] = opened.embed(piece)
             progress.advance(piece.n_obs)
     if not np.isfinite(z_nd).all():

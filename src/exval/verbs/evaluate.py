@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from exval.errors import InputError
 from exval.logs import warn
@@ -45,7 +46,11 @@ def evaluate(
     orientation: str | None = None,
     device: str = "auto",
     threads: int | None = None,
-    genes: int | None = 2000,
+    genes: Any = 2000,
+    time: str | None = None,
+    event: str | None = None,
+    censored: str | None = None,
+    clinical: Any = (),
 ) -> Results:
     """Score methods on cells they were not fitted on, beside the simple baselines.
 
@@ -55,8 +60,9 @@ def evaluate(
         Path, AnnData or source.
     task
         ``"annotate"``: name the types. ``"recover"``: hidden values of cells that were not fitted. ``"impute"``:
-        dense values of the cells themselves, by held-out molecules, labels and the null arm. In the last two, methods
-        see no labels.
+        dense values of the cells themselves, by held-out molecules, labels and the null arm; of a bulk file (log2, z,
+        or with NaN) the filling of what was not measured, by values hidden of patients that were not fitted. In the
+        last two, methods see no labels. ``"survival"``: prognosis of patients.
     label
         Column of obs with the truth (annotate; impute, where there is one).
     split_by
@@ -77,7 +83,10 @@ def evaluate(
     device, threads
         For methods that use them.
     genes
-        (impute) So many of the most variable genes; None for all.
+        (impute) So many of the most variable genes; None for all. Of a bulk file a panel (names, or a path with one a
+        line): what stays visible while all else is hidden. (survival) A panel.
+    time, event, censored, clinical
+        (survival) Columns of obs; ``"survival"`` is :func:`exval.survival`, which has more to ask for.
 
     Returns
     -------
@@ -98,16 +107,41 @@ def evaluate(
     """
     from threadpoolctl import threadpool_limits
 
-    from exval.data.files import atomic_path, refuse_existing
+    from exval.data.files import refuse_existing
     from exval.data.source import open_source
     from exval.methods.resolve import configured, split_specs
 
+    if task == "survival":
+        from exval.verbs.survival import survival
+
+        return survival(
+            data, time=time, event=event, censored=censored, clinical=clinical, method=method, split_by=split_by,
+            genes=None if isinstance(genes, int) else genes, folds=folds, repeats=repeats, seed=seed, out=out,
+            force=force, layer=layer, unit=unit, species=species, orientation=orientation, device=device,
+            threads=threads,
+        )  # fmt: skip
     if task not in DEFAULTS:
-        raise InputError(f"no task is called {task!r}; there are: {', '.join(DEFAULTS)}")
+        raise InputError(f"no task is called {task!r}; there are: {', '.join([*DEFAULTS, 'survival'])}")
     if task == "annotate" and label is None:
         raise InputError("name the column of obs that holds the labels: --label COLUMN (label=...)")
     if out is not None:
         refuse_existing(out, force)
+    if task == "impute":
+        from exval.verbs import complete as filling
+
+        specs = [] if method is None else split_specs(method)
+        gaps = filling.source_for_completion(data, specs, layer=layer, unit=unit, species=species,
+                                             orientation=orientation)  # fmt: skip
+        if gaps is not None:
+            filling.refuse_options(label=label)
+            with threadpool_limits(threads):
+                found = filling.evaluate_file(
+                    gaps, method, split_by=split_by, genes=None if isinstance(genes, int) else genes, folds=folds,
+                    repeats=repeats, seed=seed, device=device, config={"layer": layer, "species": species},
+                )  # fmt: skip
+            return _written(found, out)
+        if genes is not None and not isinstance(genes, int):
+            raise InputError("--genes is a panel for a bulk file (log2, z or with NaN); leave it out for single cells")
     asked = split_specs(DEFAULTS[task] if method is None else method)
     make = _as_imputer if task == "impute" else configured
     methods = [make(spec, seed=seed, device=device) for spec in asked]
@@ -116,7 +150,9 @@ def evaluate(
     _refuse_twins(methods)
     for one in methods:
         _refuse_unable(one, task)
-    source = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation)
+    source = open_source(
+        data, layer=layer, unit=unit, species=species, orientation=orientation, missing=task in ("annotate", "impute")
+    )
     source.obs if label is None else _known_column(source.obs, label)
     config = {
         "task": task, "data": source.name, "label": label, "split_by": split_by, "method": [m.title for m in methods],
@@ -127,6 +163,13 @@ def evaluate(
         raise InputError("imputation sees all cells of the file; there is nothing to hold out with --split-by")
     with threadpool_limits(threads):
         found = _score(source, methods, config)
+    return _written(found, out)
+
+
+def _written(found: Results, out: str | Path | None) -> Results:
+    """The results as they are, and their folder where one was asked for."""
+    from exval.data.files import atomic_path
+
     if out is not None:
         from exval.report import write_report
 
@@ -141,6 +184,7 @@ def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
     from exval.data.labels import label_column, labels_of
     from exval.methods.obsm import ObsmEmbedding
     from exval.tasks.annotate import evaluate_annotation
+    from exval.tasks.patient_ids import patients_of
     from exval.tasks.recover import evaluate_recovery
     from exval.tasks.splits import make_splits
 
@@ -149,13 +193,17 @@ def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
     label, split_by, task = config["label"], config["split_by"], config["task"]
     labels_n = None if task == "recover" else labels_of(source.obs, label).to_numpy(object)
     groups_n = None if split_by is None else source.obs[label_column(source.obs, split_by)].astype(object).to_numpy()
+    if groups_n is None and task == "annotate":  # samples of one patient never stand on both sides
+        patient_n, unit = patients_of(source.file_names, source.obs)
+        if len(set(patient_n)) < source.n and unit == "patient" and source.unit in ("log2", "z"):
+            groups_n, split_by = patient_n, "patient"
     splits = make_splits(
         source.n, labels_n=labels_n, groups_n=groups_n, name=split_by or "group", folds=config["folds"],
         repeats=config["repeats"], seed=config["seed"], min_cells=config["min_cells"],
     )  # fmt: skip
     config["n_folds"] = len({fold.fold for fold in splits.folds})
     wanted = [m for m in methods if isinstance(m, ObsmEmbedding)]
-    adata = source.to_adata(obsm=bool(wanted))
+    adata = source.to_adata(obsm=bool(wanted), measured=task == "annotate")
     for one in wanted:
         one.embed(adata)
     config["dataset"] = {
@@ -166,6 +214,11 @@ def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
     if task == "recover":
         return evaluate_recovery(adata, methods, splits, data=source.name, config=config)
     adata.obs[label] = labels_n
+    if source.unit == "z":
+        from exval.tasks.scaled import refuse_scaled_within
+
+        known_n = ~pd.isna(labels_n)
+        refuse_scaled_within(adata.X[known_n], labels_n[known_n].astype(str), label)
     if len({str(x) for x in labels_n if x == x}) > 0.5 * source.n:
         raise InputError(f"column {label!r} has nearly as many values as there are cells; name a column of classes")
     found = evaluate_annotation(adata, label, methods, splits, data=source.name, config=config)

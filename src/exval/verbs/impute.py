@@ -1,4 +1,4 @@
-"""``impute``: dense, denoised values for the cells of a file, with the check that they invent nothing."""
+"""``impute``: denoised values for single cells, or filled ones where bulk samples were not measured; with a check."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Imputation:
     method, why
         The method, and why it was chosen (empty where the user named it).
     unit
-        Of the values written: ``counts``, ``cp10k`` or ``log1p``.
+        Of the values written: ``counts``, ``cp10k``, ``log1p``, or that of a bulk file, ``log2`` or ``z``.
     layers
         Names of the layers.
     shape
@@ -61,6 +61,7 @@ def impute(
     adata: AnnData,
     method: Any = "auto",
     *,
+    ref: Any = None,
     goal: str | None = None,
     genes: Any = None,
     out_genes: Any = None,
@@ -74,6 +75,7 @@ def impute(
     copy: bool = False,
     layer: str | None = None,
     unit: str | None = None,
+    ref_unit: str | None = None,
     species: str = "auto",
     seed: int = 0,
     device: str = "auto",
@@ -81,35 +83,45 @@ def impute(
 ) -> AnnData | None:
     """Impute in place: ``layers["exval_imputed"]`` and, where the method has one, ``layers["exval_sd"]``.
 
+    The file decides what that means. Counts and log1p values of single cells are denoised. In log2 values, z-scores and
+    whatever holds NaN (bulk samples) only what was *not measured* is filled: measured values stay bit for bit, and
+    their sd is 0.
+
     Parameters
     ----------
     adata
-        Counts or log-normalised values.
+        Counts or log-normalised values; log2, z, or values with NaN for "not measured".
     method
         Registry name, folder of a pretraining run, ``cmd:...``, an :class:`exval.methods.imputation.base.Imputer`, or
-        ``"auto"``: the method that does best for ``goal`` on these cells, which may be to leave them as they are.
+        ``"auto"``: the method that does best for ``goal`` on these cells, which may be to leave them as they are. To
+        fill: mean, knn, ppca, softimpute, forest, the folder of a gexbert run, a
+        :class:`exval.methods.completion.base.Completer`; ``"auto"`` is ppca.
+    ref
+        (fill) A cohort in the same unit that the method is fitted on; by default the file itself.
     goal
         For ``"auto"``: plot, clustering, de, markers, trajectory or recovery.
     genes, out_genes
         Genes given to the method and genes returned: names, or a path with one a line. With either, ``copy=True`` is
-        needed: a layer has all genes of its AnnData.
+        needed: a layer has all genes of its AnnData. To fill, ``out_genes`` adds: genes that only ``ref`` or the run
+        has become columns at the end, NaN in X and restored in the layer (``"all"``: every such gene).
     label
         Column of obs with types: groups for the null arm (predicted clusters without it); given to the method only if
         the method needs labels.
     settings, preset
         Parameters of the method, and ``"paper"`` or ``"cpu"``.
     out_unit
-        ``counts``, ``cp10k`` or ``log1p``; by default the unit of the values used.
+        ``counts``, ``cp10k`` or ``log1p``; by default the unit of the values used. (Filled: the file's unit.)
     sd
         Write the standard deviation too.
     check
-        Fit once more with permuted genes to see what the method invents.
+        Fit once more with permuted genes to see what the method invents; to fill: with a tenth of the measured values
+        hidden, to see how far off it is.
     key_added
         Name of the layer; the sd appends ``_sd`` to it unless it is the default.
     copy
         Return an AnnData with the layers instead.
     layer, unit, species
-        See :func:`exval.data.source.open_source`.
+        See :func:`exval.data.source.open_source`; ``ref_unit`` is the unit of ``ref``.
     seed, device, threads
         For methods that use them.
 
@@ -134,6 +146,16 @@ def impute(
         raise InputError("impute takes an AnnData; for a path use exval.impute_file(path, method, out=...)")
     if (genes is not None or out_genes is not None) and not copy:
         raise InputError("a layer holds all genes of its AnnData: with genes= or out_genes= set copy=True")
+    from exval.verbs import complete as filling
+
+    source = filling.source_for_completion(adata, [] if method == "auto" else [method], ref=ref, layer=layer, unit=unit,
+                                           species=species)  # fmt: skip
+    if source is not None:
+        filling.refuse_options(goal=goal, label=label, preset=preset, out_unit=out_unit)
+        return filling.complete(
+            source, adata, method, copy=copy, ref=ref, ref_unit=ref_unit, genes=genes, out_genes=out_genes, sd=sd,
+            settings=settings, check=check, key=key_added, species=species, seed=seed, device=device, threads=threads,
+        )  # fmt: skip
     job = Job(adata, method, goal, genes, out_genes, label, settings, preset, out_unit, sd, check, key_added, layer,
                unit, species, None, seed, device, threads)  # fmt: skip
     job.run(None)
@@ -195,12 +217,25 @@ def impute_file(
         raise OutputError(f"{target}: imputed values are written into an .h5ad file, as a layer beside the values read")
     folder = Path(f"{out}.report") if report is None else Path(report)
     refuse_existing(folder, force)
+    ref, ref_unit = settings.pop("ref", None), settings.pop("ref_unit", None)
     names = ("goal", "genes", "out_genes", "label", "settings", "preset", "out_unit", "sd", "check", "key_added",
              "layer", "unit", "species", "seed", "device", "threads")  # fmt: skip
     unknown = set(settings) - set(names)
     if unknown:
         raise TypeError(f"impute_file() got an unexpected keyword argument {sorted(unknown)[0]!r}")
     chosen = {"sd": True, "check": True, "key_added": KEY, "species": "auto", "seed": 0, "device": "auto", **settings}
+    from exval.verbs import complete as filling
+
+    read = {name: chosen.get(name) for name in ("layer", "unit", "species")}
+    source = filling.source_for_completion(path, [] if method == "auto" else [method], ref=ref, orientation=orientation,
+                                           **read)  # fmt: skip
+    if source is not None:
+        filling.refuse_options(**{name: chosen.get(name) for name in filling.NOT_HERE})
+        return filling.complete_file(
+            source, path, method, target, folder, ref=ref, ref_unit=ref_unit, key=chosen["key_added"],
+            **{name: chosen.get(name) for name in ("genes", "out_genes", "settings", "sd", "check", "species", "seed",
+                                                   "device", "threads")},
+        )  # fmt: skip
     job = Job(path, method, *(chosen.get(name) for name in names[:10]), chosen.get("layer"), chosen.get("unit"),
                chosen["species"], orientation, chosen["seed"], chosen["device"], chosen.get("threads"))  # fmt: skip
     job.run(target.absolute().parent)

@@ -35,6 +35,29 @@ def list_methods() -> list[dict[str, Any]]:
     ]
 
 
+def list_completers() -> list[dict[str, Any]]:
+    """Every registered method that fills values which were not measured (:func:`exval.impute` of bulk samples).
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``aliases``, ``verbs`` (``["fill"]``), ``has_sd`` and the fields of its card.
+
+    Examples
+    --------
+    >>> "ppca" in [method["name"] for method in list_completers()]
+    True
+    """
+    from dataclasses import asdict
+
+    from exval.methods.completion import COMPLETERS
+
+    return [
+        {"name": name, "aliases": list(cls.aliases), "verbs": ["fill"], "has_sd": cls.has_sd, **asdict(cls.card)}
+        for name, cls in COMPLETERS.items()
+    ]
+
+
 def method_card(name: str) -> dict[str, Any]:
     """Everything that is to be known of one method.
 
@@ -57,10 +80,14 @@ def method_card(name: str) -> dict[str, Any]:
     import inspect
 
     from exval.methods.base import METHODS
+    from exval.methods.completion import COMPLETERS
     from exval.methods.imputation.base import Imputer
 
-    cls = METHODS[name]
-    found = next(row for row in list_methods() if row["name"] == cls.name)
+    if name in list(COMPLETERS) and name not in list(METHODS):
+        cls, rows = COMPLETERS[name], list_completers()
+    else:
+        cls, rows = METHODS[name], list_methods()
+    found = next(row for row in rows if row["name"] == cls.name)
     signature = inspect.signature(cls.__init__).parameters.values()
     found["parameters"] = {p.name: p.default for p in signature if p.default is not inspect.Parameter.empty}
     if issubclass(cls, Imputer):

@@ -7,7 +7,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ class Stages:
         Remove what an earlier demo wrote (and nothing else) and begin anew.
     say
         Called with each line for the user.
+    chapters, files
+        Folders of results, in the order in which the page tells them (with ``folder``, ``title`` and ``text`` where
+        the page shall say so), and files that the stages write.
+    title
+        Of the page.
 
     Raises
     ------
@@ -61,13 +66,25 @@ class Stages:
       2
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], force: bool, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        force: bool,
+        say: Callable[[str], None],
+        chapters: Sequence[str | dict[str, str]] = CHAPTERS,
+        files: Sequence[str] = FILES,
+        title: str = "",
+    ) -> None:
         from exval import __version__
 
-        self.folder, self.say = folder, say
+        self.folder, self.say, self.written = folder, say, (*files, "config.json", "report.html")
+        self.written += tuple(one if isinstance(one, str) else one["folder"] for one in chapters)
         self.file = folder / "config.json"
         wanted = {"kind": "demo", "version": __version__, "settings": settings}
-        self.state = self._read(wanted, force) or {**wanted, "chapters": list(CHAPTERS), "stages": {}}
+        self.state = self._read(wanted, force) or {**wanted, "chapters": list(chapters), "stages": {}}
+        if title:
+            self.state["title"] = title
         folder.mkdir(exist_ok=True)
         self._save()
 
@@ -100,11 +117,11 @@ class Stages:
             took = "done before"
         self.say("\n  ".join([f"{title} ({took}):", *sentences(done["says"])]))
 
-    def finish(self) -> Path:
-        """Write the page that tells all stages."""
+    def finish(self, headline: str = "annotate") -> Path:
+        """Write the page that tells all stages, the verdict of one of them first."""
         from exval.report import write_report
 
-        self.state["verdict"] = self.verdicts["annotate"]
+        self.state["verdict"] = self.verdicts[headline]
         self._save()
         return write_report(self.folder)
 
@@ -128,7 +145,7 @@ class Stages:
         return found
 
     def _clear(self) -> None:
-        for name in (*CHAPTERS, *FILES):
+        for name in self.written:
             path = self.folder / name
             if path.is_dir():
                 shutil.rmtree(path)

@@ -12,9 +12,19 @@ def sections(folder: Folder) -> list[Section]:
     from exval.report.sections import (
         candidates,
         classes,
+        completion,
+        completion_check,
+        completion_cost,
+        completion_genes,
+        completion_missing,
         confusion,
         cost,
         coverage,
+        explain_checks,
+        explain_deletion,
+        explain_genes,
+        explain_methods,
+        explain_sets,
         failures,
         frontier,
         further,
@@ -32,6 +42,12 @@ def sections(folder: Folder) -> list[Section]:
         selection,
         splits,
         standings,
+        survival_features,
+        survival_km,
+        survival_left_out,
+        survival_null,
+        survival_table,
+        survival_time,
         training,
         truth,
         unknown,
@@ -41,6 +57,14 @@ def sections(folder: Folder) -> list[Section]:
         methods, candidates, null_arm, imputed, truth, selection, classes, confusion, reliability, unknown, map2d,
         training, recovery, genes, splits, cost, paragraph,
     )  # fmt: skip
+    if folder.config.get("family") == "completion":
+        order = (completion, completion_check, completion_missing, completion_genes, genes, splits,
+                 completion_cost, paragraph)  # fmt: skip
+    if folder.kind == "survival":
+        order = (survival_table, survival_km, survival_time, survival_null, survival_features, survival_left_out, cost,
+                 paragraph)  # fmt: skip
+    if folder.kind == "explain":
+        order = (explain_genes, explain_checks, explain_deletion, explain_sets, explain_methods)
     if folder.kind == "bench":
         order = (goals, standings, leaderboard, ranks, coverage, frontier, further, failures, paragraph)
     found = []

@@ -1,0 +1,144 @@
+"""What a run of the benchmark of patients says: paired differences from the simple method of each question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from exval.bench.intervals import mean_interval, verdict
+from exval.bench.survival_intervals import c_interval
+from exval.errors import InputError
+
+if TYPE_CHECKING:
+    from exval.bench.results import Results
+
+AGAINST = {"classify": "logreg", "restore": "ppca", "survival": "clinical", "anchors": "measured"}
+"""Beginning of a task's name -> the method that the others are held against."""
+ALONE = "null-survival"
+MARGIN = {"accuracy": 0.01, "rmse": 0.01, "harrell_c": 0.01}
+MODELS = ("gexbert", "gexbert-published")
+
+
+def conclude(results: Results, n_boot: int = 1000) -> tuple[str, dict[str, pd.DataFrame]]:
+    """Verdict and tables.
+
+    Returns
+    -------
+    verdict
+        A sentence for each question.
+    tables
+        ``differences``: task, data, method, against, value (of the method), difference, lo, hi, verdict, n (patients).
+        A difference is positive where the method is better. Intervals are paired bootstraps over patients, repeats
+        averaged. ``figures``: task, data, method and the mean over draws of every metric.
+    """
+    gaps = differences(results.predictions, n_boot)
+    ok = results.rows[results.rows.status == "ok"]
+    figures = ok.groupby(["task", "data", "method", "metric"], sort=False).value.agg(["mean", "std", "count"])
+    tables = {"differences": gaps, "figures": figures.reset_index()}
+    lines = [line for line in (_classes(gaps), _values(gaps), _survival(gaps), _anchors(gaps)) if line]
+    return " ".join(lines) or "No job gave a figure.", {name: table for name, table in tables.items() if len(table)}
+
+
+def differences(units: pd.DataFrame, n_boot: int = 1000) -> pd.DataFrame:
+    """Every method against the simple one of its question, on the patients and draws that both have."""
+    found = []
+    columns = ["task", "data", "method", "against", "metric", "value", "difference", "lo", "hi", "n", "verdict"]
+    if not len(units):
+        return pd.DataFrame(columns=columns)
+    for (task, data), part in units.groupby(["task", "data"], sort=False):
+        names = list(dict.fromkeys(part.method))
+        other = next((name for kind, name in AGAINST.items() if task.startswith(kind)), None)
+        other = other if other in names else ALONE if ALONE in names else None
+        for name in names:
+            row = _compared(part, name, None if name == other else other, n_boot)
+            if row is not None:
+                found.append({"task": task, "data": data, "method": name, **row})
+    return pd.DataFrame(found, columns=columns)
+
+
+def _compared(part: pd.DataFrame, name: str, other: str | None, n_boot: int) -> dict | None:
+    own = part[part.method == name].set_index(["seed", "patient"]).sort_index()
+    own = own[~own.index.duplicated()]
+    metric = str(own.metric.iloc[0])
+    pair = None
+    if other is not None:
+        pair = part[part.method == other].set_index(["seed", "patient"])
+        pair = pair[~pair.index.duplicated()]
+        both = own.index.intersection(pair.index)
+        if not len(both):
+            return None
+        own, pair = own.loc[both], pair.loc[both]
+    patient_n = own.index.get_level_values("patient").to_numpy(object)
+    if metric == "risk":
+        draw_n = own.index.get_level_values("seed").to_numpy()
+        outcome = own.time.to_numpy(float), own.event.to_numpy(float) > 0
+        try:
+            alone = c_interval(*outcome, own.value.to_numpy(), None, patient_n, draw_n, n_boot=2)
+            gap = None if pair is None else c_interval(*outcome, own.value.to_numpy(), pair.value.to_numpy(), patient_n,
+                                                       draw_n, n_boot=n_boot)  # fmt: skip
+        except InputError:
+            return None
+        return _row("harrell_c", alone.value, gap, other, len(set(patient_n)), 1)
+    codes, names = pd.factorize(patient_n)
+    weight_n = own.weight.to_numpy(float) if metric == "squared" else np.ones(len(own))
+    total = lambda table: np.bincount(codes, weights=table.value.to_numpy(float), minlength=len(names))  # noqa: E731
+    count_u = np.bincount(codes, weights=weight_n, minlength=len(names))
+    root = metric == "squared"
+    alone = mean_interval(total(own), count_u, root=root, n_boot=2)
+    gap = None if pair is None else mean_interval(total(own), count_u, total(pair), root=root, n_boot=n_boot)
+    return _row("rmse" if root else "accuracy", alone.value, gap, other, len(names), -1 if root else 1)
+
+
+def _row(metric: str, value: float, gap, other: str | None, n: int, sign: int) -> dict:
+    base = {"metric": metric, "value": value, "n": n, "against": other or ""}
+    if gap is None:
+        return {**base, "difference": np.nan, "lo": np.nan, "hi": np.nan, "verdict": ""}
+    lo, hi = sorted((sign * gap.lo, sign * gap.hi))
+    said = verdict(sign * gap.value, lo, hi, margin=MARGIN[metric])
+    return {**base, "difference": sign * gap.value, "lo": lo, "hi": hi, "verdict": said}
+
+
+def _said(row) -> str:
+    return f"{row.difference:+.3f} [{row.lo:.3f}, {row.hi:.3f}]: {row.verdict}"
+
+
+def _classes(gaps: pd.DataFrame) -> str:
+    here = gaps[gaps.task.str.startswith("classify-random-") & (gaps.method == "gexbert") & (gaps.against != "")]
+    parts = [f"{row.task.rsplit('-', 1)[1]} genes {row.value:.3f}, {_said(row)}" for row in here.itertuples()]
+    return f"Classes from random genes, one gexbert for all panels against logreg fitted to each: {'; '.join(parts)}." \
+        if parts else ""  # fmt: skip
+
+
+def _values(gaps: pd.DataFrame) -> str:
+    here = gaps[gaps.task.str.startswith("restore-") & (gaps.method == "gexbert") & (gaps.against != "")]
+    parts = [f"{row.task.removeprefix('restore-')} % {row.value:.3f}, {_said(row)}" for row in here.itertuples()]
+    return (
+        f"Missing values (RMSE in SDs), gexbert against ppca, positive is better: {'; '.join(parts)}." if parts else ""
+    )
+
+
+def _survival(gaps: pd.DataFrame) -> str:
+    here = gaps[gaps.task == "survival"]
+    parts = []
+    for data, part in here.groupby("data", sort=False):
+        part = part[part.method != ALONE]
+        if not len(part):
+            continue
+        best = part.sort_values("value", ascending=False).iloc[0]
+        clinical = part[part.method == "clinical"]
+        known = f", clinical alone {clinical.value.iloc[0]:.3f}" if len(clinical) else ""
+        better = part[part.verdict == "better"].method.tolist()
+        told = f"better than clinical: {', '.join(better)}" if better else "none is better than clinical columns alone"
+        parts.append(f"{data}: highest C {best.value:.3f} ({best.method}){known}; {told}")
+    return f"Survival. {'. '.join(parts)}." if parts else ""
+
+
+def _anchors(gaps: pd.DataFrame) -> str:
+    here = gaps[gaps.task == "anchors"]
+    parts = []
+    for data, part in here.groupby("data", sort=False):
+        shown = [f"{row.method} {row.value:.3f}" for row in part.sort_values("value", ascending=False).itertuples()]
+        parts.append(f"{data}: {', '.join(shown)}")
+    return f"Anchor genes (C): {'. '.join(parts)}." if parts else ""
