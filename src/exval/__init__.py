@@ -10,7 +10,7 @@ beat. Everything below works on AnnData, in place, in the habits of the scverse:
 
 Verbs: :func:`check`, :func:`annotate` (:func:`annotate_file` for paths), :func:`impute`
 (:func:`impute_file`), :func:`recommend`, :func:`evaluate`, :func:`survival` and :func:`predict` (patients),
-:func:`pretrain`, :func:`finetune`, :func:`embed`, :func:`build_store`, :func:`run_benchmark`. Files:
+:func:`explain`, :func:`pretrain`, :func:`finetune`, :func:`embed`, :func:`build_store`, :func:`run_benchmark`. Files:
 :func:`open_source`, :class:`Store`. What there is: :func:`list_methods`, :func:`list_recipes`, :func:`list_benchmarks`.
 Pictures: :mod:`exval.pl`, or a whole page: :func:`exval.report.write_report`. Cells to try things on:
 :mod:`exval.datasets`.

@@ -85,9 +85,10 @@ class Run:
     @cached_property
     def model(self) -> EncoderDecoder:
         """The model, in evaluation mode, on the run's device."""
-        model = EncoderDecoder(self.config.model, len(self.genes))
-        load_weights(model, self.folder / "model.safetensors")
-        return model.eval().to(self.device)
+        with torch.inference_mode(False):  # whoever asks first: weights made in that mode could never take a gradient
+            model = EncoderDecoder(self.config.model, len(self.genes))
+            load_weights(model, self.folder / "model.safetensors")
+            return model.eval().to(self.device)
 
     @property
     def outcome(self) -> dict | None:

@@ -63,6 +63,7 @@ def test_the_verbs():
         "doctor",
         "embed",
         "evaluate",
+        "explain",
         "finetune",
         "impute",
         "methods",

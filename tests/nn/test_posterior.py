@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from exval.data.batch import ExpressionBatch
 from exval.data.packing import all_stored
-from exval.nn.posterior import FOLDS, Posterior, fold_of
+from exval.methods.completion.gaussian import FactorModel, conditional
+from exval.nn.posterior import FOLDS, Fitted, Posterior, fold_of
 
 G, RANK = 12, 3
 
@@ -32,7 +35,8 @@ def fitted(data):
 
 
 def test_conditional_mean_and_sd_by_the_whole_covariance(fitted, data):
-    model = fitted[0].eval()
+    model = copy.deepcopy(fitted[0]).eval()
+    model.spread_gr.zero_()  # loadings taken as exact
     mean, w, psi = (x.double().numpy() for x in (model.mean_g, model.loadings_gr, model.noise_g))
     cov = w @ w.T + np.diag(psi)
     shown, asked = np.array([0, 4, 7, 8]), np.array([1, 2, 11])
@@ -46,6 +50,19 @@ def test_conditional_mean_and_sd_by_the_whole_covariance(fitted, data):
     prior = model.prior(*model.distribution(packed_of(x)), packed_of(q))
     np.testing.assert_allclose(prior.mean_q.view(2, -1), expected, atol=1e-4)
     np.testing.assert_allclose(prior.sd_q.view(2, -1), np.sqrt(np.diag(variance))[None].repeat(2, 0), atol=1e-4)
+
+
+def test_the_same_answers_as_the_method_ppca_gives(fitted, data):
+    """The errors of the loadings included, by the other implementation of the same equations."""
+    model = fitted[0].eval()
+    known = FactorModel(*(getattr(model, name).double().numpy() for name in Fitted._fields))
+    assert (known.loading_var_gr > 0).all()
+    x = data[:6].copy()
+    x[np.random.default_rng(3).random(x.shape) < 0.5] = np.nan
+    mean, signal = conditional(known, x.astype(float), variance=True)
+    prior = model.prior(*model.distribution(packed_of(x)), packed_of(data[:6]))
+    np.testing.assert_allclose(prior.mean_q.view(6, G), mean, atol=1e-4)
+    np.testing.assert_allclose(prior.sd_q.view(6, G), np.sqrt(signal + known.noise_g), atol=1e-4)
 
 
 def test_nothing_shown_is_the_prior(fitted):

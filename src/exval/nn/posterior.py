@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from exval.rng import mix
 
 FOLDS = 5
 LEAST_TO_FOLD = 50  # samples; below, a fifth of them says too little
-STEPS_OF_FOLD = 20
+STEPS = 10
 SAMPLES_PER_FACTOR = 4
 LEAST_NOISE = 1e-3
 
@@ -28,7 +30,8 @@ class Posterior(nn.Module):
         E[z] = \Sigma W_v^\top \Psi_v^{-1} (x_v - \mu_v)
 
     and a gene that is asked has the mean :math:`\mu_g + w_g E[z]` and the variance
-    :math:`w_g \Sigma w_g^\top + \psi_g`. Four genes give scores near zero, a thousand sharp ones.
+    :math:`w_g \Sigma w_g^\top + \psi_g`. Four genes give scores near zero, a thousand sharp ones. Loadings are
+    estimates: they are shrunk, and their own variance enters both (:mod:`exval.methods.completion.factor_model`).
 
     A network that is to correct these answers must not learn from the answers for samples that the factors were fitted
     to, which are too good. While training, a sample is therefore asked of factors fitted without its fold (a fifth of
@@ -51,8 +54,10 @@ class Posterior(nn.Module):
         self.register_buffer("mean_g", torch.zeros(n_genes))
         self.register_buffer("loadings_gr", torch.zeros(n_genes, rank))
         self.register_buffer("noise_g", torch.ones(n_genes))
+        self.register_buffer("spread_gr", torch.zeros(n_genes, rank))  # variance of the loadings
         # Model 0 is that of all samples; those without a fold follow after fit, and are not saved.
         self.register_buffer("table_mgr", torch.zeros(1, n_genes, rank), persistent=False)
+        self.register_buffer("spread_mgr", torch.zeros(1, n_genes, rank), persistent=False)
         self.register_buffer("facts_mg2", torch.zeros(1, n_genes, 2), persistent=False)
 
     def fit(self, batch: ExpressionBatch, seed: int = 0) -> Posterior:
@@ -60,41 +65,44 @@ class Posterior(nn.Module):
         x_ng = batch.dense().numpy().astype(np.float64)
         fold_n = fold_of(batch.id_n).numpy()
         whole = _fitted(x_ng, min(self.rank, max(len(x_ng) // SAMPLES_PER_FACTOR, 1)), seed, self.rank)
-        self.mean_g, self.loadings_gr, self.noise_g = (x.to(self.mean_g.device) for x in whole)
+        self._keep(whole)
         parts = [whole]
         if len(x_ng) >= LEAST_TO_FOLD:
             rank = min(self.rank, len(x_ng) // SAMPLES_PER_FACTOR)
             rests = [x_ng[fold_n != k] for k in range(FOLDS)]
-            parts += [_turned(_fitted(rest, rank, seed, self.rank, STEPS_OF_FOLD), whole) for rest in rests]
-        self.table_mgr = torch.stack([loadings for _, loadings, _ in parts])
-        self.facts_mg2 = torch.stack([torch.stack([mean, noise], 1) for mean, _, noise in parts])
+            parts += [_turned(_fitted(rest, rank, seed, self.rank), whole) for rest in rests]
+        self.table_mgr = torch.stack([part.loadings_gr for part in parts])
+        self.spread_mgr = torch.stack([part.spread_gr for part in parts])
+        self.facts_mg2 = torch.stack([torch.stack([part.mean_g, part.noise_g], 1) for part in parts])
         return self
+
+    def _keep(self, fitted: Fitted) -> None:
+        for name, new in fitted._asdict().items():
+            getattr(self, name).copy_(new)
 
     def refit(self, batch: ExpressionBatch, seed: int = 0) -> Posterior:
         """Fit once more, to more samples, turned so that what was learned from the scores still holds.
 
         For when training is over: the samples that decided when to stop are then no longer needed for that.
         """
-        before = (self.mean_g, self.loadings_gr, self.noise_g)
+        before = Fitted(*(getattr(self, name).cpu() for name in Fitted._fields))
         x_ng = batch.dense().numpy().astype(np.float64)
         rank = int((self.loadings_gr != 0).any(0).sum())
-        found = _turned(_fitted(x_ng, rank, seed, self.rank), tuple(x.cpu() for x in before))
-        for name, new in zip(("mean_g", "loadings_gr", "noise_g"), found):
-            getattr(self, name).copy_(new)
+        self._keep(_turned(_fitted(x_ng, rank, seed, self.rank), before))
         return self
 
     def _model_n(self, samples: ExpressionBatch) -> Tensor | None:
         """(n,) which of the fitted models a sample is asked of; None for that of all samples."""
         return 1 + fold_of(samples.id_n) if self.training and len(self.table_mgr) > 1 else None
 
-    def facts(self, pairs: ExpressionBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """(t,) means, (t, r) loadings and (t,) noise of the genes of packed pairs."""
+    def facts(self, pairs: ExpressionBatch) -> Fitted:
+        """(t,) means, (t, r) loadings, (t,) noise and (t, r) variance of the loadings of packed pairs."""
         genes_t, model_n = pairs.genes_t.long(), self._model_n(pairs)
         if model_n is None:
-            return self.mean_g[genes_t], self.loadings_gr.index_select(0, genes_t), self.noise_g[genes_t]
+            return Fitted(*(getattr(self, name).index_select(0, genes_t) for name in Fitted._fields))
         model_t = model_n[pairs.sample_t]
         mean_t, noise_t = self.facts_mg2[model_t, genes_t].unbind(1)
-        return mean_t, self.table_mgr[model_t, genes_t], noise_t
+        return Fitted(mean_t, self.table_mgr[model_t, genes_t], noise_t, self.spread_mgr[model_t, genes_t])
 
     def scores(self, shown: ExpressionBatch, hidden: ExpressionBatch | None = None) -> Tensor:
         """(n, r) posterior means; the prior has mean 0 and sd 1."""
@@ -103,9 +111,11 @@ class Posterior(nn.Module):
     def distribution(self, shown: ExpressionBatch) -> tuple[Tensor, Tensor]:
         """(n, r) posterior means and (n, r, r) covariances."""
         with torch.autocast(shown.values_t.device.type, enabled=False):
-            mean_t, loadings_tr, noise_t = self.facts(shown)
+            mean_t, loadings_tr, noise_t, spread_tr = self.facts(shown)
             weighted_tr = loadings_tr / noise_t[:, None]
             away_t = shown.values_t - mean_t
+            lost_nr = loadings_tr.new_zeros(shown.n, self.rank)
+            lost_nr.index_add_(0, shown.sample_t, spread_tr / noise_t[:, None])
             # One small product per sample: nothing is padded.
             lengths = shown.lengths_n.tolist()
             parts = zip(loadings_tr.split(lengths), weighted_tr.split(lengths), away_t.split(lengths))
@@ -113,8 +123,7 @@ class Posterior(nn.Module):
             for loadings, weighted, away in parts:
                 precision.append(weighted.T @ loadings)
                 evidence.append(weighted.T @ away)
-            eye_rr = torch.eye(self.rank, device=away_t.device)
-            chol_nrr = torch.linalg.cholesky(torch.stack(precision) + eye_rr)
+            chol_nrr = torch.linalg.cholesky(torch.stack(precision) + torch.diag_embed(1 + lost_nr))
             cov_nrr = torch.cholesky_inverse(chol_nrr)
             mean_nr = torch.cholesky_solve(torch.stack(evidence)[:, :, None], chol_nrr)[:, :, 0]
             return mean_nr, cov_nrr
@@ -126,16 +135,18 @@ class Posterior(nn.Module):
 
     def products(self, scores_nr: Tensor, queries: ExpressionBatch) -> Tensor:
         """(q, r + 1) each factor's part in the answer, and their sum."""
-        _, loadings_qr, _ = self.facts(queries)
+        loadings_qr = self.facts(queries).loadings_gr
         parts_qr = loadings_qr * scores_nr.index_select(0, queries.sample_t)
         return torch.cat([parts_qr, parts_qr.sum(1, keepdim=True)], dim=1)
 
     def prior(self, mean_nr: Tensor, cov_nrr: Tensor, queries: ExpressionBatch) -> Prior:
         """Conditional mean and sd of every query given the shown genes of its sample."""
-        mean_q, loadings_qr, noise_q = self.facts(queries)
+        mean_q, loadings_qr, noise_q, spread_qr = self.facts(queries)
         mean_q = mean_q + (loadings_qr * mean_nr.index_select(0, queries.sample_t)).sum(1)
         spread = [w @ cov for w, cov in zip(loadings_qr.split(queries.lengths_n.tolist()), cov_nrr)]
-        variance_q = (torch.cat(spread) * loadings_qr).sum(1) + noise_q
+        square_nr = mean_nr.square() + cov_nrr.diagonal(dim1=1, dim2=2)
+        lost_q = (spread_qr * square_nr.index_select(0, queries.sample_t)).sum(1)
+        variance_q = (torch.cat(spread) * loadings_qr).sum(1) + lost_q + noise_q
         return Prior(mean_q, variance_q.sqrt())
 
 
@@ -144,23 +155,42 @@ def fold_of(id_n: Tensor) -> Tensor:
     return (mix(id_n) & 0x7FFFFFFF) % FOLDS
 
 
-def _fitted(x_ng: np.ndarray, rank: int, seed: int, width: int, steps: int = 50) -> tuple[Tensor, Tensor, Tensor]:
-    """(G,) means, (G, width) loadings and (G,) noise; 0, 0 and 1 for a gene that fewer than two samples have."""
-    from exval.methods.completion.factor_model import fit_factor_model
+class Fitted(NamedTuple):
+    """(G,) means, (G, r) loadings, (G,) noise and (G, r) variance of the loadings."""
+
+    mean_g: Tensor
+    loadings_gr: Tensor
+    noise_g: Tensor
+    spread_gr: Tensor
+
+
+def _fitted(x_ng: np.ndarray, rank: int, seed: int, width: int) -> Fitted:
+    """As wide as asked; 0, 0, 1 and 0 for a gene that fewer than two samples have.
+
+    EM is stopped early and two imaginary samples a gene keep loadings finite, as in the method ``ppca``.
+    """
+    from exval.methods.completion.factor_model import fit_factor_model, small_sample
 
     g = x_ng.shape[1]
-    mean_g, loadings_gr, noise_g = np.zeros(g), np.zeros((g, width)), np.ones(g)
+    mean_g, loadings_gr, noise_g, spread_gr = np.zeros(g), np.zeros((g, width)), np.ones(g), np.zeros((g, width))
     known = np.flatnonzero(np.isfinite(x_ng).sum(0) > 1)
     most = min(rank, len(x_ng) - 1, len(known))
     if most >= 1:
-        model = fit_factor_model(x_ng[:, known], most, iterations=steps, seed=seed)
+        x_nk = x_ng[:, known]
+        model = fit_factor_model(x_nk, most, iterations=STEPS, tolerance=1e-3, prior=2.0, seed=seed)
+        model = small_sample(model, np.isfinite(x_nk).sum(0))
         mean_g[known], noise_g[known] = model.mean_g, np.maximum(model.noise_g, LEAST_NOISE)
         loadings_gr[known, :most] = model.loadings_gr
-    return tuple(torch.as_tensor(x, dtype=torch.float) for x in (mean_g, loadings_gr, noise_g))
+        if model.loading_var_gr is not None:
+            spread_gr[known, :most] = model.loading_var_gr
+    return Fitted(*(torch.as_tensor(x, dtype=torch.float) for x in (mean_g, loadings_gr, noise_g, spread_gr)))
 
 
-def _turned(part: tuple, whole: tuple) -> tuple[Tensor, Tensor, Tensor]:
+def _turned(part: Fitted, whole: Fitted) -> Fitted:
     """The factors of a part turned to lie as near as they can on those of the whole (orthogonal Procrustes)."""
-    weight_g1 = whole[2][:, None].double()
-    u, _, vh = torch.linalg.svd(part[1].double().T @ (whole[1].double() / weight_g1))
-    return part[0], (part[1].double() @ (u @ vh)).float(), part[2]
+    u, _, vh = torch.linalg.svd(part.loadings_gr.double().T @ (whole.loadings_gr.double() / whole.noise_g[:, None]))
+    turn_rr = u @ vh
+    return part._replace(
+        loadings_gr=(part.loadings_gr.double() @ turn_rr).float(),
+        spread_gr=(part.spread_gr.double() @ turn_rr.square()).float(),
+    )

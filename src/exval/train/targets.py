@@ -118,7 +118,13 @@ class SurvivalTarget:
         self.n_outputs = 1 if self.edges_k is None else len(self.edges_k)
         edges = None if self.edges_k is None else self.edges_k.tolist()
         self.described = {
-            "outcome": {"head": head, "time": time, "flag": event or censored, "edges": edges},
+            "outcome": {
+                "head": head,
+                "time": time,
+                "flag": event or censored,
+                "censored": event is None,
+                "edges": edges,
+            },
             "label": time,
         }
         self.summary = f"survival ({time}, {int(self.event_m.sum())} events, {head} head)"

@@ -11,8 +11,8 @@ def list_methods() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``, ``aliases``, ``verbs`` (of embed, predict, recover, impute), ``transductive`` and the fields of
-        its card.
+        ``name``, ``aliases``, ``verbs`` (of embed, predict, recover, impute, survival), ``transductive`` and the
+        fields of its card.
 
     Examples
     --------

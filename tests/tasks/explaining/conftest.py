@@ -14,7 +14,7 @@ from plantedworlds import GENES, world
 import exval
 from exval.run import Run
 
-SMALL = {"model.width": 16, "model.heads": 2, "model.decoder_width": 16, "model.decoder_heads": 2,
+SMALL = {"model.width": 16, "model.layers": 1, "model.heads": 2, "model.decoder_width": 16, "model.decoder_heads": 2,
          "train.batch_size": 32}  # fmt: skip
 TAUGHT = {"train.lr": 0.01, "train.backbone_lr": 1.0, "visibility.min_shown": GENES, "train.valid_every": 20}
 
@@ -23,7 +23,7 @@ def _taught(folder, recipe: str, steps: int = 120, random: bool = False, **targe
     cohort = world(160, random=random)
     sizes = {**SMALL, **({"model.factors": 8} if recipe == "gexbert" else {})}
     taught = {**TAUGHT, **({"train.lr": 0.02, "train.batch_size": 64} if "time" in target else {})}
-    base = exval.pretrain(cohort, recipe=recipe, out=folder / "run", steps=20, overrides=sizes)
+    base = exval.pretrain(cohort, recipe=recipe, out=folder / "run", steps=6, overrides=sizes)
     return exval.finetune(base, cohort, out=folder / "taught", steps=steps, overrides=taught, **target)
 
 
@@ -56,7 +56,7 @@ def random_run(tmp_path_factory) -> Run:
 @pytest.fixture(scope="session")
 def survival_run(tmp_path_factory) -> Run:
     """gexbert with a Cox head, taught times that one gene decides."""
-    return _taught(tmp_path_factory.mktemp("survival"), "gexbert", steps=60, time="months", event="event")
+    return _taught(tmp_path_factory.mktemp("survival"), "gexbert", steps=50, time="months", event="event")
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,6 @@ from exval.tasks.explaining.gradients import (
 )
 from exval.tasks.explaining.question import Question
 from exval.tasks.explaining.reading import baseline_of, readings
-from exval.tasks.explaining.untrained import learned
 
 
 class Linear(nn.Module):
@@ -92,7 +91,7 @@ def test_attributions_of_a_real_run_add_up(which, request, planted_run, new_pati
     run = planted_run if which == "patients" else Run(tuned_run)
     data = new_patients[:20].copy() if which == "patients" else baron_small[::10].copy()
     adata = open_source(data, missing=which == "patients").to_adata(measured=which == "patients")
-    question, code_n, model = Question.of_run(run), np.arange(data.n_obs) % len(run.classes), learned(run)
+    question, code_n, model = Question.of_run(run), np.arange(data.n_obs) % len(run.classes), run.model
     base_g, _ = baseline_of(run, adata)
     steps = enough_steps(run, model, adata, code_n, question, base_g, 16)
     found = attribute(run, model, adata, code_n, question, base_g, steps=steps)

@@ -87,12 +87,13 @@ def test_outcomes_of_the_file_or_none(survival_run, new_patients):
         chosen(survival_run, data, event="event")
 
 
-def test_a_column_that_may_mean_either_is_asked_about(survival_run, new_patients, monkeypatch):
+def test_what_the_column_meant_in_training_is_remembered(survival_run, new_patients, monkeypatch):
     data = new_patients.copy()
     data.obs["code"] = data.obs["event"]
     monkeypatch.setitem(survival_run.described["outcome"], "flag", "code")
-    with pytest.raises(InputError, match="--event code or --censored code"):
-        chosen(survival_run, data)
+    seen = chosen(survival_run, data).event_n
+    monkeypatch.setitem(survival_run.described["outcome"], "censored", True)
+    assert (chosen(survival_run, data).event_n != seen).all() and survival_run.outcome["censored"] is True
 
 
 @pytest.mark.parametrize(

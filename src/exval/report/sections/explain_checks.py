@@ -27,7 +27,8 @@ def section(folder: Folder) -> Section | None:
         between = {"spearman": network.get("between"), "overlap": network.get("between_overlap")}
         others = [found.get((one, kind), {}) for kind in ("head", "univariate", "attention")]
         cells: list[object] = [name(one, 24), numbers.count(entry["n"]), _pair(network), _pair(between)]
-        label = tag("td", entry["label"], cls="words lost" if entry["untrained"] else "words")
+        words = str(entry["label"]).replace("p = ", "p\xa0=\xa0")
+        label = tag("td", words, cls="words lost" if entry["untrained"] else "words")
         body.append([*cells, *(_pair(row) for row in others), label])
     heads: list[object] = [
         "list", "samples", _two("random weights", "all"), _two("those among", "themselves"),

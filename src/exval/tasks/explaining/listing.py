@@ -15,7 +15,6 @@ from exval.tasks.explaining.occlusion import occlude, passes_gradient
 from exval.tasks.explaining.question import ALL
 from exval.tasks.explaining.ranking import class_means, over_classes
 from exval.tasks.explaining.reading import baseline_of
-from exval.tasks.explaining.untrained import learned
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -64,7 +63,7 @@ class Attributor:
         adata = material.adata[material.rank_rows].copy()
         code_n = material.code_n[material.rank_rows]
         baseline_g, baseline = baseline_of(run, adata)
-        model = learned(run)
+        model = run.model
         smooth = passes_gradient(model.values)
         return cls(run, model, adata, code_n, question, baseline_g, baseline, steps, smooth, seed)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -269,12 +268,7 @@ def _outcome(
                 "name others)"
             )
             return None, None
-        if not re.search("censor|event|status|death|dead|deceased|vital", flag, re.I):
-            raise InputError(
-                f"{run.folder.name} was taught with the column {flag!r}, whose name does not say whether 1 is an "
-                f"event; give --event {flag} or --censored {flag}"
-            )
-        event, censored = (None, flag) if "censor" in flag.lower() else (flag, None)
+        event, censored = (None, flag) if known.get("censored") else (flag, None)
     try:
         found = read_outcome(obs, time, event, censored)
     except InputError as error:

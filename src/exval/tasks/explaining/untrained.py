@@ -17,18 +17,6 @@ MOST_ALIKE = 0.5
 KINDS = ("network", "head")
 
 
-def learned(run: Run) -> EncoderDecoder:
-    """The run's model; a copy where it was first loaded while predicting, since no gradient passes through that."""
-    from exval.models.encdec import EncoderDecoder
-
-    old = run.model
-    if not next(old.parameters()).is_inference():
-        return old
-    new = EncoderDecoder(run.config.model, len(run.genes))
-    new.load_state_dict(old.state_dict())
-    return new.eval().to(run.device)
-
-
 def untrained(run: Run, kind: str, seed: int) -> EncoderDecoder:
     """A model of the run's shape whose weights were drawn anew; what was fitted and not trained is kept.
 
