@@ -202,7 +202,7 @@ def wrong_species(cells):
 def unit_that_no_method_takes(cells):
     cells.X = np.random.default_rng(0).normal(6, 2, cells.shape).astype(np.float32) - 3
     write(cells, "log2.h5ad")
-    return ["evaluate", "log2.h5ad", "--unit", "log2", "--label", "cell_type", "-o", "out"]
+    return ["evaluate", "log2.h5ad", "--unit", "log2", "--task", "recover", "-o", "out"]
 
 
 @bad_use("'kind'")

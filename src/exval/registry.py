@@ -39,7 +39,7 @@ class Registry(Generic[T]):
     --------
     >>> from exval.encoders import ENCODERS
     >>> sorted(ENCODERS)
-    ['auto-bins', 'bins', 'continuous']
+    ['auto-bins', 'bins', 'continuous', 'gene-bins']
     """
 
     def __init__(self, package: str, base: str, kind: str) -> None:

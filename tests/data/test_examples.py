@@ -39,4 +39,4 @@ def test_sources_are_named(folder):
     text = "".join(one.read_text() for one in files)
     assert ("Apache" in text) if folder == "datasets" else ("Artistic" in text and "NCBI" in text and "MIT" in text)
     sizes = [one.stat().st_size for one in (Path(module.__file__).parent / folder).iterdir() if one.is_file()]
-    assert np.sum(sizes) < 3.5e6
+    assert np.sum(sizes) < 4.2e6  # cells and cell lines; a package that is quick to download

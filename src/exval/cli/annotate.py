@@ -43,9 +43,7 @@ def register(app: typer.Typer) -> None:
         folds: o.Folds = 5,
         genes: Annotated[
             str | None,
-            typer.Option(
-                "--genes", metavar="LIST", help="Use these genes alone: file or names.", show_default="all"
-            ),
+            typer.Option("--genes", metavar="LIST", help="Use these genes alone: file or names.", show_default="all"),
         ] = None,
         key_added: o.KeyAdded = None,
         force: o.Force = False,

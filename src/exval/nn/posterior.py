@@ -15,7 +15,7 @@ from exval.rng import mix
 FOLDS = 5
 LEAST_TO_FOLD = 50  # samples; below, a fifth of them says too little
 STEPS = 10
-SAMPLES_PER_FACTOR = 4
+SAMPLES_PER_FACTOR = 3
 LEAST_NOISE = 1e-3
 
 

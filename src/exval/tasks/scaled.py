@@ -44,7 +44,7 @@ def scaled_within(x_ng: np.ndarray, class_n: np.ndarray) -> bool:
         varies = sd_g > 0
         if varies.any():
             away.append(np.median(np.abs(mean_g[varies]) / sd_g[varies] * np.sqrt(there_g[keep][varies])))
-    return len(away) > 1 and max(away) < SHARE
+    return len(away) > 1 and bool(max(away) < SHARE)
 
 
 def refuse_scaled_within(x_ng: np.ndarray, class_n: np.ndarray, label: str) -> None:

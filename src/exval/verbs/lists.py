@@ -108,7 +108,7 @@ def list_recipes() -> list[dict[str, Any]]:
     Examples
     --------
     >>> [recipe["name"] for recipe in list_recipes()]
-    ['xtrimogene', 'xtrimogene-published']
+    ['xtrimogene', 'xtrimogene-published', 'gexbert', 'gexbert-published']
     """
     from exval.recipes import PRESETS, RECIPES
 
