@@ -271,7 +271,7 @@ class Run:
         return answer
 
     @torch.inference_mode()
-    def restore(self, adata, genes=None, size: int = 16) -> tuple[np.ndarray, np.ndarray | None]:
+    def restore(self, adata, genes=None, asked_nq=None, size: int = 16) -> tuple[np.ndarray, np.ndarray | None]:
         """(n, q) expected values, and their sds where the head has them, of any genes of the run.
 
         Parameters
@@ -280,6 +280,8 @@ class Run:
             Prepared; whatever it has of the run's genes is shown, measured values are not asked to stay.
         genes
             (q,) names among the run's genes; default: all of them, in their order.
+        asked_nq
+            (n, q) bool, which of them are asked of each sample: the others stay NaN and cost nothing. Default: all.
 
         Returns
         -------
@@ -292,18 +294,22 @@ class Run:
         if (ask < 0).any():
             raise GeneError(f"{int((ask < 0).sum())} of the genes asked for are not among those of {self.folder.name}")
         order = np.argsort(ask, kind="stable")
-        values = np.empty((adata.n_obs, len(ask)), np.float32)
+        asked_nq = np.ones((adata.n_obs, len(ask)), bool) if asked_nq is None else np.asarray(asked_nq, bool)
+        values = np.full((adata.n_obs, len(ask)), np.nan, np.float32)
         sd = None
         for rows, batch in self._pieces(adata, size):
+            sample, place = np.nonzero(asked_nq[rows][:, order])
+            if not len(sample):
+                continue
             split = self.config.show.split(fixed_ids(batch), Draw(0))
-            asked = _genes_of(batch, np.tile(ask[order], batch.n), np.repeat(np.arange(batch.n), len(ask)))
-            split = replace(split, queries=asked).to(self.device)
+            split = replace(split, queries=_genes_of(batch, ask[order][place], sample)).to(self.device)
             mean_q, sd_q = self.model.answers(self.model(split).prediction, split.queries)
-            values[rows, order] = mean_q.view(batch.n, -1).float().cpu().numpy()
+            values[rows.start + sample, order[place]] = mean_q.float().cpu().numpy()
             if sd_q is not None:
-                sd = np.empty_like(values) if sd is None else sd
-                sd[rows, order] = sd_q.view(batch.n, -1).float().cpu().numpy()
-        return self._finite(values, "restored values", adata), sd
+                sd = np.full_like(values, np.nan) if sd is None else sd
+                sd[rows.start + sample, order[place]] = sd_q.float().cpu().numpy()
+        self._finite(np.where(asked_nq, values, 0.0), "restored values", adata)
+        return values, sd
 
     def _finite(self, out_nd: np.ndarray, what: str, adata) -> np.ndarray:
         broken = np.flatnonzero(~np.isfinite(out_nd).all(1))

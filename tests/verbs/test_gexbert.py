@@ -65,6 +65,17 @@ def test_genes_not_measured_and_genes_absent_are_one(run, patients):
     np.testing.assert_allclose(run.embed(gaps), run.embed(whole[:, some].copy()), atol=1e-5)
 
 
+def test_what_is_not_asked_is_not_answered_and_changes_nothing(run, patients):
+    some = prepared(patients[110:115].copy())[:, ::2].copy()
+    asked = np.random.default_rng(0).random((5, 60)) < 0.3
+    asked[2] = False
+    whole, whole_sd = run.restore(some)
+    part, part_sd = run.restore(some, asked_nq=asked)
+    for told, all_told in ((part, whole), (part_sd, whole_sd)):
+        assert np.isnan(told[~asked]).all()
+        np.testing.assert_allclose(told[asked], all_told[asked], atol=1e-5)
+
+
 @pytest.mark.parametrize("genes", [1, 4, 60])
 def test_any_panel_is_answered(run, patients, genes):
     panel = prepared(patients[110:114].copy())[:, :genes].copy()

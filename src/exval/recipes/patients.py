@@ -21,7 +21,7 @@ PRESETS = ("cpu", "quick")
 FUNCTION = "exval.tasks.patients.jobs:run_cell"
 PRELOAD = ("anndata", "h5py", "torch", "scipy.stats", "sklearn.ensemble", "exval.data.source", "exval.verbs.finetune")
 SETTINGS: dict[str, dict[str, Any]] = {
-    "cpu": {"preset": "tiny", "steps": 600, "tune_steps": 1200, "outlook_steps": 300, "outlook_tune": 100,
+    "cpu": {"preset": "tiny", "steps": 600, "tune_steps": 800, "outlook_steps": 300, "outlook_tune": 100,
             "repeats": 3, "limits": Limits(seconds=7200, memory_gb=6, threads=1)},
     "quick": {"preset": "tiny", "steps": 20, "tune_steps": 20, "outlook_steps": 20, "outlook_tune": 10,
               "repeats": 1, "limits": Limits(seconds=1200, memory_gb=4, threads=1)},

@@ -64,7 +64,7 @@ class _Restoring(Completer):
         known = known[gap_ng[:, known].any(0)]
         rows = np.flatnonzero(gap_ng[:, known].any(1))
         sd_ng = None
-        told, spread = run.restore(adata[rows], asked[known])
+        told, spread = run.restore(adata[rows], asked[known], gap_ng[np.ix_(rows, known)])
         here = np.ix_(rows, known)
         values_ng[here] = np.where(gap_ng[here], told, values_ng[here])
         if sd and spread is not None:
