@@ -93,6 +93,8 @@ class Benchmark:
         Sentences for the methods paragraph: the protocol, what is measured, on what, with references.
     preload
         Modules imported once, before cells are forked from the process that did.
+    ranked
+        Whether methods are ranked over all tasks; not where each task has methods of its own.
 
     Examples
     --------
@@ -114,6 +116,7 @@ class Benchmark:
     about: str = ""
     blocks: dict[str, str] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
+    ranked: bool = True
 
 
 def benchmarks() -> dict[str, ModuleType]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from exval.bench.results import Results
 
 ALL = "all"
+RANKED = ("leaderboard", "ranks", "rank_tests", "rank_cases", "rank_pairs", "rank_against", "not_ranked")
+"""Tables that rank methods over tasks."""
 FAILURES = ["method", "task", "data", "seed", "status", "note", "seconds"]
 
 

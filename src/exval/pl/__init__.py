@@ -20,6 +20,8 @@ from __future__ import annotations
 import importlib
 
 _HOME = {
+    "anchors": "questions",
+    "by_size": "questions",
     "completion_coverage": "completion",
     "completion_error": "completion",
     "concordance": "survival",

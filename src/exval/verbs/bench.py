@@ -174,6 +174,8 @@ def run_benchmark(
             found.rows, planned.primary, unranked=planned.unranked, reference=planned.reference,
             skipped=planned.skipped, blocks=planned.blocks,
         )  # fmt: skip
+        if not planned.ranked:
+            found.extras = {key: one for key, one in found.extras.items() if key not in summary.RANKED}
         found.verdict, more = (planned.conclude or summary.conclude)(found)
         found.extras |= more
         found.save(out)

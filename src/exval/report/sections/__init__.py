@@ -36,6 +36,7 @@ def sections(folder: Folder) -> list[Section]:
         methods,
         null_arm,
         paragraph,
+        questions,
         ranks,
         recovery,
         reliability,
@@ -66,7 +67,7 @@ def sections(folder: Folder) -> list[Section]:
     if folder.kind == "explain":
         order = (explain_genes, explain_checks, explain_deletion, explain_sets, explain_methods)
     if folder.kind == "bench":
-        order = (goals, standings, leaderboard, ranks, coverage, frontier, further, failures, paragraph)
+        order = (goals, standings, questions, leaderboard, ranks, coverage, frontier, further, failures, paragraph)
     found = []
     for module in order:
         try:
