@@ -54,7 +54,7 @@ def step_of(recipe: str, preset: str):
     visibility = config.visibility.model_copy(update={"min_shown": most, "max_shown": most})
     batch, model = patients(), EncoderDecoder(config.model, GENES)
     target = visibility.target(batch)
-    model.scale.fit(target.genes_t, target.values_t)
+    model.scale.fit(target)
     if model.factors is not None:
         model.factors.fit(model.scale.batch(target))
     model.values.fit(target.values_t, target.genes_t)

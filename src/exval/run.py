@@ -222,10 +222,10 @@ class Run:
         times_t = np.asarray(times_t, dtype=np.float64)
         if self.outcome["head"] == "discrete":
             return survival_from_hazards(logits_nk, np.asarray(self.outcome["edges"]), times_t)
+        from exval.methods.survival.cox import survival_at
+
         known = self.described["baseline"]
-        at_t = np.searchsorted(known["times"], times_t, side="right")
-        hazard_t = np.concatenate([[0.0], known["hazard"]])[at_t]
-        return np.exp(-np.exp(np.clip(logits_nk[:, :1], -30, 30)) * hazard_t)
+        return survival_at(logits_nk[:, 0], np.asarray(known["times"]), np.asarray(known["hazard"]), times_t)
 
     def _survival_logits(self, adata, size: int) -> np.ndarray:
         if self.outcome is None:

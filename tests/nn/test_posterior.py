@@ -10,7 +10,7 @@ import torch
 
 from exval.data.batch import ExpressionBatch
 from exval.data.packing import all_stored
-from exval.methods.completion.gaussian import FactorModel, conditional
+from exval.lowrank.gaussian import FactorModel, conditional
 from exval.nn.posterior import FOLDS, Fitted, Posterior, fold_of
 
 G, RANK = 12, 3

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from exval.objectives.survival import (
     DiscreteTime,
-    baseline_hazard,
     interval_edges,
     lived_through,
     partial_likelihood,
@@ -107,15 +106,3 @@ def test_intervals_hold_equally_many_events():
     edges = interval_edges(time, event, 5)
     counts = np.histogram(time[event], np.concatenate([[0], edges]))[0]
     assert counts.max() - counts.min() <= 2 and edges[-1] == time[event].max()
-
-
-def test_baseline_hazard_is_that_of_scikit_survival():
-    linear_model = pytest.importorskip("sksurv.linear_model")
-    rng = np.random.default_rng(2)
-    x, time, event = rng.normal(size=(80, 1)), rng.exponential(size=80).round(1) + 0.1, rng.random(80) < 0.6
-    outcome = np.array(list(zip(event, time)), dtype=[("event", bool), ("time", float)])
-    oracle = linear_model.CoxPHSurvivalAnalysis().fit(x, outcome)
-    found = baseline_hazard(oracle.predict(x), time, event)
-    expected = oracle.cum_baseline_hazard_
-    keep = np.isin(expected.x, found["times"])
-    np.testing.assert_allclose(found["hazard"], expected.y[keep], rtol=1e-6)

@@ -167,7 +167,7 @@ def _refuse_inverted_name(option: str, flag: str) -> None:
 
 
 def _times(obs: pd.DataFrame, name: str) -> np.ndarray:
-    from exval.methods.survival.columns import numbers
+    from exval.data.columns import numbers
 
     values = known_column(obs, name, "--time")
     try:
@@ -200,7 +200,7 @@ def _is_number(value: object) -> bool:
 
 def _flags(values: pd.Series, name: str, option: str) -> np.ndarray:
     """(n,) 1.0, 0.0 or NaN as the column has it; in ``--censored`` 1 means censored."""
-    from exval.methods.survival.columns import texts
+    from exval.data.columns import texts
 
     words = texts(values)
     if all(word is None for word in words):

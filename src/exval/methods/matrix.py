@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from exval.data.choose import mean_filled
+from exval.data.scaling import LIMIT
 from exval.errors import GeneError, InputError
 
 if TYPE_CHECKING:
@@ -27,15 +28,12 @@ def sorted_genes(adata: AnnData) -> tuple[sp.csr_matrix, np.ndarray]:
     return (x_ng if (np.diff(order) == 1).all() else x_ng[:, order]), names[order]
 
 
-Z_MOST = 10.0
-
-
 def as_csr(adata: AnnData) -> sp.csr_matrix:
     """X as CSR; z-scores are cut at 10, since a gene that one patient expresses reaches thousands."""
     x_ng = sp.csr_matrix(adata.X)
     if adata.uns.get("exval_unit") == "z" and len(x_ng.data):
         x_ng = x_ng.copy()
-        np.clip(x_ng.data, -Z_MOST, Z_MOST, out=x_ng.data)
+        np.clip(x_ng.data, -LIMIT, LIMIT, out=x_ng.data)
     return x_ng
 
 

@@ -31,7 +31,7 @@ class Posterior(nn.Module):
 
     and a gene that is asked has the mean :math:`\mu_g + w_g E[z]` and the variance
     :math:`w_g \Sigma w_g^\top + \psi_g`. Four genes give scores near zero, a thousand sharp ones. Loadings are
-    estimates: they are shrunk, and their own variance enters both (:mod:`exval.methods.completion.factor_model`).
+    estimates: they are shrunk, and their own variance enters both (:mod:`exval.lowrank.fit`).
 
     A network that is to correct these answers must not learn from the answers for samples that the factors were fitted
     to, which are too good. While training, a sample is therefore asked of factors fitted without its fold (a fifth of
@@ -169,7 +169,7 @@ def _fitted(x_ng: np.ndarray, rank: int, seed: int, width: int) -> Fitted:
 
     EM is stopped early and two imaginary samples a gene keep loadings finite, as in the method ``ppca``.
     """
-    from exval.methods.completion.factor_model import fit_factor_model, small_sample
+    from exval.lowrank.fit import fit_factor_model, small_sample
 
     g = x_ng.shape[1]
     mean_g, loadings_gr, noise_g, spread_gr = np.zeros(g), np.zeros((g, width)), np.ones(g), np.zeros((g, width))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from exval.data.batch import ExpressionBatch
+from exval.data.scaling import LIMIT, fit_scaling
 
-MOST = 10.0
+BLOCK = 1024  # genes worked on together
 
 
 class GeneScale(nn.Module):
-    """Values of a gene less its training mean, over its training sd, cut at 10 sds.
-
-    Patients' values differ between genes far more than between patients, and z-scores of real cohorts reach
-    36,000 (a gene that one patient expresses): without the cut a single value decides what a model learns. The mean and
-    sd are themselves of values cut at 10 robust sds, taken from quartiles.
+    """Values of a gene less its training mean, over its training sd, cut at 10 sds (:mod:`exval.data.scaling`).
 
     Parameters
     ----------
@@ -24,9 +22,10 @@ class GeneScale(nn.Module):
 
     Examples
     --------
-    >>> scale = GeneScale(1).fit(torch.zeros(4, dtype=torch.long), torch.tensor([1.0, 2.0, 2.0, 3.0]))
-    >>> scale.into(torch.tensor([2.0, 99.0]), torch.tensor([0, 0])).tolist()
-    [0.0, 10.0]
+    >>> import scipy.sparse as sp
+    >>> batch = ExpressionBatch.from_csr(sp.csr_matrix([[1.0], [2.0], [3.0]]), n_genes=1, unit="log2")
+    >>> GeneScale(1).fit(batch).into(torch.tensor([3.0, 99.0]), torch.tensor([0, 0])).tolist()
+    [1.0, 10.0]
     """
 
     def __init__(self, n_genes: int) -> None:
@@ -34,29 +33,20 @@ class GeneScale(nn.Module):
         self.register_buffer("mean_g", torch.zeros(n_genes))
         self.register_buffer("sd_g", torch.ones(n_genes))
 
-    def fit(self, genes_t: Tensor, values_t: Tensor) -> GeneScale:
-        """Means and sds of training pairs; a gene without any keeps mean 0 and sd 1."""
-        from exval.encoders.genebins import gene_quantiles
-
-        genes_t, values_t = genes_t.long(), values_t.double()
-        n_genes = len(self.mean_g)
-        low_g, middle_g, high_g = gene_quantiles(values_t, genes_t, n_genes, torch.tensor([0.25, 0.5, 0.75])).T.double()
-        robust_g = (high_g - low_g) / 1.349
-        reach_g = torch.where(robust_g > 0, MOST * robust_g, torch.inf)
-        values_t = torch.minimum(torch.maximum(values_t, (middle_g - reach_g)[genes_t]), (middle_g + reach_g)[genes_t])
-        zeros_g = torch.zeros(n_genes, dtype=torch.double)
-        count_g = torch.bincount(genes_t, minlength=n_genes)
-        mean_g = zeros_g.index_add(0, genes_t, values_t) / count_g.clamp(min=1)
-        square_g = zeros_g.index_add(0, genes_t, (values_t - mean_g[genes_t]) ** 2)
-        sd_g = (square_g / count_g.clamp(min=1)).sqrt()
-        self.mean_g.copy_(torch.where(count_g > 0, mean_g, 0.0))
-        self.sd_g.copy_(torch.where((count_g > 0) & (sd_g > 1e-6 * (1 + mean_g.abs())), sd_g, 1.0))
+    def fit(self, batch: ExpressionBatch) -> GeneScale:
+        """Means and sds of training samples; a gene without any value keeps mean 0 and sd 1."""
+        x_ng = batch.dense(fill=float("nan")).numpy()
+        for start in range(0, batch.n_genes, BLOCK):
+            genes = slice(start, start + BLOCK)
+            found = fit_scaling(x_ng[:, genes])
+            self.mean_g[genes] = torch.as_tensor(np.nan_to_num(found.mean_g), dtype=torch.float)
+            self.sd_g[genes] = torch.as_tensor(np.where(found.varies_g, found.sd_g, 1.0), dtype=torch.float)
         return self
 
     def into(self, values_t: Tensor, genes_t: Tensor) -> Tensor:
         """(t,) values in training sds."""
         genes_t = genes_t.long()
-        return ((values_t - self.mean_g[genes_t]) / self.sd_g[genes_t]).clamp(-MOST, MOST)
+        return ((values_t - self.mean_g[genes_t]) / self.sd_g[genes_t]).clamp(-LIMIT, LIMIT)
 
     def out_of(self, mean_t: Tensor, genes_t: Tensor, sd_t: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Means and sds back in the unit of the values."""

@@ -127,17 +127,3 @@ def survival_from_hazards(logits_nk: np.ndarray, edges_k: np.ndarray, times_t: n
     spent_tk = np.clip(np.asarray(times_t)[:, None] - start_k, 0.0, edges_k - start_k)
     spent_tk[:, -1] += np.clip(np.asarray(times_t) - edges_k[-1], 0.0, None)
     return np.exp(-(rate_nk @ spent_tk.T))
-
-
-def baseline_hazard(risk_n: np.ndarray, time_n: np.ndarray, event_n: np.ndarray) -> dict[str, list[float]]:
-    """Breslow's cumulative hazard of a patient of risk 0: ``times`` of the events and ``hazard`` up to each.
-
-    >>> baseline_hazard(np.zeros(2), np.array([1.0, 2.0]), np.array([True, True]))
-    {'times': [1.0, 2.0], 'hazard': [0.5, 1.5]}
-    """
-    order = np.argsort(time_n, kind="stable")
-    time_n, event_n, weight_n = time_n[order], event_n[order].astype(bool), np.exp(risk_n[order].astype(np.float64))
-    times_k, deaths_k = np.unique(time_n[event_n], return_counts=True)
-    at_risk_n = weight_n[::-1].cumsum()[::-1]
-    steps_k = deaths_k / at_risk_n[np.searchsorted(time_n, times_k, side="left")]
-    return {"times": times_k.tolist(), "hazard": steps_k.cumsum().tolist()}

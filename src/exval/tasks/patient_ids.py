@@ -42,7 +42,7 @@ def patient_ids(names: Sequence[str], obs: pd.DataFrame | None = None, column: s
     >>> patient_ids(["TCGA-BL-A13J-01A", "TCGA-BL-A13J-11A", "p7"]).tolist()
     ['TCGA-BL-A13J', 'TCGA-BL-A13J', 'p7']
     """
-    from exval.methods.survival.columns import texts
+    from exval.data.columns import texts
 
     found = np.array([barcode(name) for name in names], dtype=object)
     if column is not None:

@@ -59,8 +59,7 @@ def prepare(model, config: RunConfig, feed: Feed) -> None:
     rows = np.random.default_rng(config.train.seed).permutation(feed.train_rows)
     read = lambda most: config.visibility.target(feed.store.batch(np.sort(rows[:most])))  # noqa: E731
     if model.scale is not None:
-        batch = read(FIT_START)
-        model.scale.fit(batch.genes_t, batch.values_t)
+        model.scale.fit(read(FIT_START))
     if model.factors is not None:
         batch = read(FIT_SAMPLES)
         model.factors.fit(batch if model.scale is None else model.scale.batch(batch), seed=config.train.seed)

@@ -232,7 +232,7 @@ def evaluate_file(
     if len(set(titles)) < len(titles):
         twice = next(title for title in titles if titles.count(title) > 1)
         raise InputError(f"two methods are called {twice!r}; rename one run folder, or give it once")
-    patient_n, name = patients_of(source._opened.obs.index, source.obs)
+    patient_n, name = patients_of(source.file_names, source.obs)
     if split_by is not None:
         name = label_column(source.obs, split_by)
         groups = source.obs[name]

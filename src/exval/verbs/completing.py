@@ -123,7 +123,7 @@ class Completion:
 
         if self.check:
             mean = as_completer("mean")
-            patient_n, unit = patients_of(self.source._opened.obs.index, self.source.obs)
+            patient_n, unit = patients_of(self.source.file_names, self.source.obs)
             self.checked = held_out(one, mean, measured_genes(shown), basis if referred else None,
                                     groups_n=patient_n, unit=unit, seed=self.seed)  # fmt: skip
             if added and referred:
@@ -167,7 +167,7 @@ class Completion:
                 f"{ref.name} holds {ref.unit} and {self.source.name} {self.source.unit}: a reference has to be in the "
                 "unit of the file (--unit, --ref-unit if one was misread)"
             )
-        self._ref_patients = patients_of(ref._opened.obs.index, ref.obs)
+        self._ref_patients = patients_of(ref.file_names, ref.obs)
         adata = as_dense(ref.to_adata(obsm=False, measured=True))
         shared = int(np.isin(file.var_names, adata.var_names).sum())
         if not shared:

@@ -12,8 +12,8 @@ import torch
 from exval.data.files import check_writable
 from exval.data.hashing import panel_mark
 from exval.errors import InputError, OutputError, UnitError
+from exval.methods.survival.risksets import RiskSets
 from exval.models.encdec import EncoderDecoder
-from exval.objectives.survival import baseline_hazard
 from exval.recipes.config import RunConfig, change
 from exval.rng import Draw
 from exval.run import Run, pick_device
@@ -228,4 +228,6 @@ def _baseline(model, store, target: SurvivalTarget, train: np.ndarray, config: R
     for rows in np.array_split(train, -(-len(train) // 64)):
         split = config.show.split(store.batch(rows), Draw(0)).to(where)
         risk_m.append(model(split).logits_nc[:, 0].float().cpu().numpy())
-    return baseline_hazard(np.concatenate(risk_m), target.time_m[train], target.event_m[train])
+    sets = RiskSets(target.time_m[train], target.event_m[train])
+    times, hazard = sets.breslow(np.concatenate(risk_m).astype(np.float64)[sets.order_n])
+    return {"times": times.tolist(), "hazard": hazard.tolist()}

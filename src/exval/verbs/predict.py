@@ -138,7 +138,7 @@ def _distance(adata: Any, one: FittedMethod, name: str, cohort: str) -> list[str
 
 def _clinical(adata: Any, one: FittedMethod, table: Any, name: str) -> np.ndarray:
     """(n,) the clinical columns that each sample has no value of, as text; sets them in obs from a table."""
-    from exval.methods.survival.columns import column, texts
+    from exval.data.columns import column, texts
     from exval.tasks.survival.covariates import join_table
 
     wanted = list(one.method.clinical_.columns_)

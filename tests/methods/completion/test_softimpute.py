@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from exval.errors import InputError
-from exval.methods.completion.factor_model import conditional
+from exval.lowrank.gaussian import conditional
 from exval.methods.completion.softimpute import SoftImpute, soft_impute
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from exval.data.scaling import Scaling, fit_scaling
 from exval.errors import DivergedError, GeneError, InputError, UnitError
 from exval.methods.base import Card
-from exval.methods.completion.scaling import Scaling, fit_scaling
 from exval.methods.matrix import dense_values
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Completer(BaseEstimator):
 
     A subclass defines ``learn(z_ng)`` and ``fill(z_mg, sd)`` on standardised values with NaN. The base matches genes by
     name, scales every gene by mean and SD of its measured training values (winsorised, see
-    :func:`exval.methods.completion.scaling.fit_scaling`; z clipped to +-10), hands genes over in alphabetical order and
+    :func:`exval.data.scaling.fit_scaling`; z clipped to +-10), hands genes over in alphabetical order and
     samples in an order that depends on their values alone, so that the order in the file cannot matter, and leaves out
     samples without any value and genes without variation, which it fills with their mean (sd 0).
 

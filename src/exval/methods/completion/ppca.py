@@ -5,15 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from exval.errors import InputError
+from exval.lowrank.fit import fit_factor_model, small_sample
+from exval.lowrank.gaussian import FactorModel, conditional, sample_scale
 from exval.methods.base import Card
 from exval.methods.completion.base import Completer
-from exval.methods.completion.factor_model import (
-    FactorModel,
-    conditional,
-    fit_factor_model,
-    sample_scale,
-    small_sample,
-)
 from exval.methods.completion.held_out import HeldOut, coverage_scale, hold_out
 
 NEAR = 1.005  # a smaller rank is taken where its error is so little above the least
@@ -24,7 +19,7 @@ class ProbabilisticPCA(Completer):
     """``z = mean + W f + noise`` with ``f`` standard normal; a gap is filled with its mean given the measured genes.
 
     Gaps in training samples are no obstacle: ``W``, mean and noise are those of maximum likelihood on what was measured
-    (:func:`exval.methods.completion.factor_model.fit_factor_model`). A sample's factors follow from whatever genes it
+    (:func:`exval.lowrank.fit.fit_factor_model`). A sample's factors follow from whatever genes it
     measured, so that any set of missing genes is served by one fit. The sd of a gap is the root of the variance of
     ``W f`` given the measured genes plus the noise.
 
@@ -42,10 +37,10 @@ class ProbabilisticPCA(Completer):
     ranks
         Ranks tried, as far as they do not exceed a third of the samples that measured a gene, and half of the genes.
     small_sample
-        Allow for loadings being estimates (:func:`exval.methods.completion.factor_model.small_sample`).
+        Allow for loadings being estimates (:func:`exval.lowrank.fit.small_sample`).
     sample_noise
         Widen the intervals of a sample whose measured genes fit badly, and narrow those of one whose fit well
-        (:func:`exval.methods.completion.factor_model.sample_scale`).
+        (:func:`exval.lowrank.gaussian.sample_scale`).
     calibrate
         Multiply the sd by the factor from held-out entries.
     iterations

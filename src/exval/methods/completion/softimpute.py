@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from exval.errors import InputError
+from exval.lowrank.gaps import leading_axes
+from exval.lowrank.gaussian import FactorModel, conditional, sample_scale
 from exval.methods.base import Card
 from exval.methods.completion.base import Completer
-from exval.methods.completion.factor_model import FactorModel, conditional, sample_scale
-from exval.methods.completion.gaps import leading_axes
 from exval.methods.completion.held_out import coverage_scale, hold_out
 from exval.progress import track
 

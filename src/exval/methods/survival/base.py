@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pandas as pd
 
+from exval.data.columns import names_of, refuse_outcomes
 from exval.errors import DivergedError, InputError
 from exval.methods.base import Method
-from exval.methods.survival.columns import names_of, refuse_outcomes
 from exval.methods.survival.design import ClinicalDesign, ExpressionDesign
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from exval.data.columns import column, numbers, texts
 from exval.errors import GeneError, InputError
 from exval.methods.matrix import dense_values
-from exval.methods.survival.columns import column, numbers, texts
 
 if TYPE_CHECKING:
     from anndata import AnnData

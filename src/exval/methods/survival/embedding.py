@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
+from exval.data.columns import names_of
 from exval.errors import DivergedError, GeneError, InputError
 from exval.methods.base import Card, Method
 from exval.methods.matrix import dense_values
 from exval.methods.survival.base import SurvivalMethod
-from exval.methods.survival.columns import names_of
 from exval.methods.survival.design import LIMIT
 from exval.methods.survival.linear import LinearSurvival, feature_rows, stacked
 from exval.methods.survival.ridge import RIDGES, ridge_cox

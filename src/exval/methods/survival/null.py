@@ -6,6 +6,7 @@ import numpy as np
 
 from exval.methods.base import Card
 from exval.methods.survival.base import SurvivalMethod
+from exval.metrics.survival import kaplan_meier
 
 
 class NullSurvival(SurvivalMethod):
@@ -19,7 +20,7 @@ class NullSurvival(SurvivalMethod):
     Attributes
     ----------
     times_, curve_
-        Distinct event times and the curve just after each.
+        Distinct times and the curve from each on.
 
     References
     ----------
@@ -46,9 +47,8 @@ class NullSurvival(SurvivalMethod):
     min_events = 1
 
     def learn(self, z_np, c_nq, time_n, event_n):
-        self.times_, deaths = np.unique(time_n[event_n], return_counts=True)
-        at_risk = len(time_n) - np.searchsorted(np.sort(time_n), self.times_, side="left")
-        self.curve_ = np.cumprod(1 - deaths / at_risk)
+        curve = kaplan_meier(time_n, event_n)
+        self.times_, self.curve_ = curve.times_t, curve.values_t
 
     def risk_of(self, z_np, c_nq):
         return np.zeros(len(z_np))

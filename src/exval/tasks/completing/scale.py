@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from exval.methods.completion.scaling import LIMIT, Scaling, fit_scaling
+from exval.data.scaling import LIMIT, Scaling, fit_scaling
 
 LEAST = 1e-3  # of the median sd: a gene with less spread than that is constant up to rounding
 
@@ -18,7 +18,7 @@ class Scale:
     Parameters
     ----------
     scaling
-        Means and sds, winsorised (:func:`exval.methods.completion.scaling.fit_scaling`).
+        Means and sds, winsorised (:func:`exval.data.scaling.fit_scaling`).
     scored_g
         (g,) bool: genes with a spread. No others are scored, since no error of theirs can be told in sds.
 

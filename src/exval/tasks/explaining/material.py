@@ -148,7 +148,7 @@ def choose_material(
     pool = rows[spread(None if strata is None else strata[rows], len(rows), POOL * samples, rng)]
     adata = source.to_adata(pool, obsm=False, measured=run.config.dense)
     run.batch(adata[:1])
-    given = source._opened.obs.index[pool]
+    given = np.array(source.file_names, dtype=object)[pool]
     group_n, unit = patients_of(given, adata.obs)
     method, hash_n = RunMethod(str(run.folder), str(run.device)), hashes_of(adata)
     tellable = method.recognises(adata)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from exval.data.clinical import known_column, read_outcome
+from exval.data.columns import names_of, texts
 from exval.errors import ExvalError, InputError, UnitError
 from exval.methods.survival.base import EVENT, TIME
-from exval.methods.survival.columns import names_of, texts
 from exval.tasks.patient_ids import joined, patient_ids, repeated
 from exval.tasks.survival.covariates import check_covariates, join_table
 
@@ -139,7 +139,7 @@ def read_cohort(
         columns = f"{time!r} or {(event or censored)!r}"
         note = f"samples without a value in {columns} are left out"
         notes.append({"what": "no outcome", "n": len(obs) - len(keep), "note": note})
-    patients = patient_ids(_own_names(source), obs, patient)[keep]
+    patients = patient_ids(source.file_names, obs, patient)[keep]
     groups = patients
     if split_by is not None:
         groups = _groups(obs, split_by, keep, patients)
@@ -223,11 +223,6 @@ def refuse_other_space(adata: AnnData, space: str, what: str, home: str) -> None
             f"{what} holds {found} values and {home} {space} values: risks would mean nothing; give values on the "
             "scale of the cohort (--unit if one was misread)"
         )
-
-
-def _own_names(source: Source) -> list[str]:
-    """The names as they stand in the file: those of obs are made unique, which would hide a repeated patient."""
-    return [str(name) for name in source._opened.obs.index] if source.obs_names_made_unique else list(source.obs.index)
 
 
 def _groups(obs: pd.DataFrame, name: str, keep: np.ndarray, patients: np.ndarray) -> np.ndarray:

@@ -163,7 +163,7 @@ def check_covariates(
     Traceback (most recent call last):
     exval.errors.InputError: the clinical column 'arm' has one value only ('A'): it says nothing, leave it out
     """
-    from exval.methods.survival.columns import column, refuse_outcomes, texts
+    from exval.data.columns import column, refuse_outcomes, texts
     from exval.methods.survival.design import ClinicalDesign
 
     for name in names:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from exval.data.columns import names_of
 from exval.errors import GeneError
 from exval.methods.run import RunMethod
 from exval.methods.survival.base import SurvivalMethod
-from exval.methods.survival.columns import names_of
 from exval.methods.survival.design import ClinicalDesign
 from exval.methods.survival.embedding import EmbeddingCox
 

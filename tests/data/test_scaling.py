@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import packs  # noqa: F401  (the settings of hypothesis)
+from exval.data.scaling import fit_scaling
 from exval.methods.completion.held_out import LEVELS, coverage_scale, hold_out
-from exval.methods.completion.scaling import fit_scaling
 
 
 @given(st.integers(0, 10**6), st.integers(2, 60), st.sampled_from([0.0, 0.5]))

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from exval.data.columns import column, names_of, numbers, refuse_outcomes, texts
 from exval.errors import InputError
-from exval.methods.survival.columns import column, names_of, numbers, refuse_outcomes, texts
 
 
 @pytest.mark.parametrize(

@@ -6,27 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from exval.methods.completion.gaps import blocks, grams, leading_axes, patterns
-from exval.methods.completion.gaussian import (
-    FactorModel,
-    Posterior,
-    conditional,
-    log_likelihood,
-    posterior,
-    sample_scale,
-)
+from exval.lowrank.gaps import blocks, grams, leading_axes, patterns
+from exval.lowrank.gaussian import FactorModel, posterior
 from exval.progress import track
-
-__all__ = [
-    "FactorModel",
-    "Posterior",
-    "conditional",
-    "fit_factor_model",
-    "log_likelihood",
-    "posterior",
-    "sample_scale",
-    "small_sample",
-]
 
 FLOOR = 1e-4  # least noise, as a share of the mean variance of a gene
 

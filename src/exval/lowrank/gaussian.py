@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from exval.methods.completion.gaps import blocks, grams, lower, outer, patterns
+from exval.lowrank.gaps import blocks, grams, lower, outer, patterns
 
 BLOCK = 512  # samples worked on together
 

@@ -10,16 +10,9 @@ from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA, FactorAnalysis
 
 import packs  # noqa: F401  (the settings of hypothesis)
-from exval.methods.completion.factor_model import (
-    FactorModel,
-    conditional,
-    fit_factor_model,
-    log_likelihood,
-    posterior,
-    sample_scale,
-    small_sample,
-)
-from exval.methods.completion.gaps import grams, lower, outer, patterns, symmetric
+from exval.lowrank.fit import fit_factor_model, small_sample
+from exval.lowrank.gaps import grams, lower, outer, patterns, symmetric
+from exval.lowrank.gaussian import FactorModel, conditional, log_likelihood, posterior, sample_scale
 
 
 def a_model(g=7, r=3, seed=0) -> FactorModel:
@@ -142,7 +135,7 @@ def test_same_sets_of_samples_or_each_its_own_give_the_same_fit():
 
 @pytest.mark.parametrize("per_gene_noise", [True, False])
 def test_large_files_are_worked_on_in_parts_with_the_same_answer(monkeypatch, per_gene_noise):
-    from exval.methods.completion import gaps, gaussian
+    from exval.lowrank import gaps, gaussian
 
     x = drawn(a_model(30, 3), 50, missing=0.3)
 
@@ -209,7 +202,7 @@ def test_truncation_keeps_every_variance():
 
 
 def test_randomised_start_finds_the_same_factors(monkeypatch):
-    from exval.methods.completion import gaps
+    from exval.lowrank import gaps
 
     x = drawn(a_model(40, 3), 60)
     want = fit_factor_model(x, 3, per_gene_noise=False)
