@@ -326,7 +326,7 @@ def test_a_model_that_trains_on_every_fold_sees_nobody_else(monkeypatch):
     plain = module.pretrain
     monkeypatch.setattr(module, "pretrain", lambda data, **k: (names.append(set(data.obs_names)), plain(data, **k))[1])
     from exval.tasks.completing import evaluate_completion
-    from exval.tasks.patient_ids import patient_splits
+    from exval.tasks.completing.evaluation import patient_splits
 
     adata = patients(40, 20, 0.1)
     adata.uns["exval_unit"] = "log2"

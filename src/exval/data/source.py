@@ -15,6 +15,7 @@ from scipy import sparse
 from exval.data.choose import Choice, all_zero, choose, probe, refuse_broken
 from exval.data.genes import GeneMapping, map_genes
 from exval.data.merge import Merge, plan_merge
+from exval.data.patient_ids import Patients, patients_of
 from exval.data.readers.base import Opened
 from exval.data.units import rescaled, to_log1p
 from exval.errors import ExvalError, InputError, UnitError
@@ -147,7 +148,8 @@ class Source:
         -------
         AnnData
             ``X``: csr float32, log1p(CP10k). ``layers["counts"]`` if and only if the unit is counts. ``var_names``:
-            canonical symbols. ``obs`` as in the file plus ``exval_total`` (total counts, NaN where they are not known).
+            canonical symbols. ``obs`` as in the file plus ``exval_total`` (total counts, NaN where they are not known)
+            and, where a patient has several samples, ``exval_patient``: no split may part them.
             With ``measured``, and values in log2 or z or with NaN among them: ``X`` dense float32 in the unit that
             ``uns["exval_unit"]`` names, NaN where not measured.
 
@@ -165,6 +167,8 @@ class Source:
         if self.unit == "counts":
             totals = np.asarray(x.sum(1, dtype=np.float64)).ravel()
         obs["exval_total"] = totals
+        if len(set(self.patients.id_n)) < self.n and self.patients.unit == "patient":
+            obs["exval_patient"] = self.patients.id_n[where]
         dense = measured and (self.unit in ("log2", "z") or bool(np.isnan(x.data).any()))
         try:
             log = x.toarray() if dense else to_log1p(x, self.unit, totals if self.unit == "counts" else None)
@@ -205,6 +209,11 @@ class Source:
     def file_names(self) -> list[str]:
         """(n,) names of the samples as they stand in the file; those of ``obs`` are made unique."""
         return [str(name) for name in self._opened.obs.index]
+
+    @cached_property
+    def patients(self) -> Patients:
+        """The patient of every sample (:mod:`exval.data.patient_ids`); equal names tell of bulk samples only."""
+        return patients_of(self.file_names, self.obs, names_tell=self.unit in ("log2", "z"))
 
     @cached_property
     def has_missing(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from exval.data.hashing import SUPPORT, hashes_of, panel_mark
 from exval.errors import InputError
@@ -26,19 +27,25 @@ class RunMethod(Method):
         "auto", "cpu" or "cuda".
     """
 
-    card = Card(
-        category="pretrained",
-        sees=("expression", "other cells"),
-        space_in="log1p(CP10k)",
-        space_out="log1p(CP10k)",
-        cost="a forward pass per cell; training before",
-        reference="Gong et al. 2023, NeurIPS; Hao et al. 2024, Nature Methods",
-        summary="A run of exval pretrain or exval finetune.",
-    )
-
     def __init__(self, folder: str, device: str = "auto") -> None:
         self.folder = folder
         self.device = device
+
+    @property
+    def card(self) -> Card:
+        """What a person must know of the run: unit and publication are those of its recipe."""
+        from exval.recipes import REFERENCES
+
+        unit = {"log1p": "log1p(CP10k)"}.get(self.run.unit, self.run.unit)
+        return Card(
+            category="pretrained",
+            sees=("expression", "other samples"),
+            space_in=unit,
+            space_out=unit,
+            cost="a forward pass per sample; training before",
+            reference=REFERENCES[self.run.config.recipe],
+            summary="A run of exval pretrain or exval finetune.",
+        )
 
     @property
     def run(self):
@@ -115,7 +122,9 @@ class RunMethod(Method):
 
     def recognises(self, adata) -> bool:
         """Whether samples seen in training would be found: over other genes they would not, nor over few genes in
-        another unit."""
+        another unit, nor where values are missing."""
+        if not issparse(adata.X) and np.isnan(np.asarray(adata.X, dtype=np.float32)).any():
+            return False
         unit = "counts" if "counts" in adata.layers else "log1p"
         known = adata.var_names[adata.var["recognised"]] if "recognised" in adata.var else adata.var_names
         same_unit = (self.run.described.get("unit") == "counts") == (unit == "counts")

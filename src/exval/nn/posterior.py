@@ -63,7 +63,7 @@ class Posterior(nn.Module):
     def fit(self, batch: ExpressionBatch, seed: int = 0) -> Posterior:
         """Fit to training samples, on the scale that the model reads; a gene that none of them has tells nothing."""
         x_ng = batch.dense().numpy().astype(np.float64)
-        fold_n = fold_of(batch.id_n).numpy()
+        fold_n = fold_of(group_of(batch)).numpy()
         whole = _fitted(x_ng, min(self.rank, max(len(x_ng) // SAMPLES_PER_FACTOR, 1)), seed, self.rank)
         self._keep(whole)
         parts = [whole]
@@ -93,7 +93,7 @@ class Posterior(nn.Module):
 
     def _model_n(self, samples: ExpressionBatch) -> Tensor | None:
         """(n,) which of the fitted models a sample is asked of; None for that of all samples."""
-        return 1 + fold_of(samples.id_n) if self.training and len(self.table_mgr) > 1 else None
+        return 1 + fold_of(group_of(samples)) if self.training and len(self.table_mgr) > 1 else None
 
     def facts(self, pairs: ExpressionBatch) -> Fitted:
         """(t,) means, (t, r) loadings, (t,) noise and (t, r) variance of the loadings of packed pairs."""
@@ -148,6 +148,11 @@ class Posterior(nn.Module):
         lost_q = (spread_qr * square_nr.index_select(0, queries.sample_t)).sum(1)
         variance_q = (torch.cat(spread) * loadings_qr).sum(1) + lost_q + noise_q
         return Prior(mean_q, variance_q.sqrt())
+
+
+def group_of(batch: ExpressionBatch) -> Tensor:
+    """(n,) what no fold parts: the patient where one has several samples, else the sample."""
+    return batch.obs.get("patient", batch.id_n)
 
 
 def fold_of(id_n: Tensor) -> Tensor:

@@ -15,7 +15,15 @@ RECIPES = {
     "gexbert": gexbert,
     "gexbert-published": gexbert_published,
 }
+#: The publication of each recipe.
+REFERENCES = {
+    name: "Jiang and Hassanpour 2025, arXiv 2504.09704"
+    if name.startswith("gexbert")
+    else "Gong et al. 2023, NeurIPS; Hao et al. 2024, Nature Methods"
+    for name in RECIPES
+}
+
 #: Sizes of each recipe, by name, the smallest first.
 PRESETS = {name: tuple(GEXBERT_SIZES if name.startswith("gexbert") else XTRIMOGENE_SIZES) for name in RECIPES}
 
-__all__ = ["PRESETS", "RECIPES", "RunConfig", "make_config", "settings"]
+__all__ = ["PRESETS", "RECIPES", "REFERENCES", "RunConfig", "make_config", "settings"]

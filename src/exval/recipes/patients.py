@@ -16,6 +16,7 @@ from typing import Any
 from exval.bench.benchmark import Benchmark, Conclusion, Primary
 from exval.bench.cell import Cell, Limits
 from exval.errors import InputError
+from exval.tasks.patients.jobs import ARMS, MEMBERS, task_of
 
 PRESETS = ("cpu", "quick")
 FUNCTION = "exval.tasks.patients.jobs:run_cell"
@@ -30,13 +31,12 @@ CLASSIFIERS = ("logreg", "pca-knn", "majority")
 COMPLETERS = ("mean", "knn", "ppca", "softimpute")
 SURVIVAL = ("null-survival", "clinical", "cox", "coxnet", "rsf")
 ABLATIONS = ("values-gene-bins", "values-auto-bins", "head-gene-bins", "shown-64", "shown-256", "no-factors")
-GROUPS = {"tcga-3": ("blca", "coadread", "stad"), "tcga-z": ("kirc", "lihc"), "simulated": ("simulated",)}
+GROUPS = {**MEMBERS, "tcga-z": ("kirc", "lihc"), "simulated": ("simulated",)}
 CLASSES = ("tcga-3", "simulated")
-SHARES = ("random-10", "random-50", "random-90", "genes-50", "genes-90", "low-30")
 TASKS = {
     **{f"classify-{kind}-{size}": Primary("accuracy", True, f"classes from {size} {kind} genes")
        for kind in ("random", "chosen") for size in (4, 8, 16, 32, 64, 256, 1024)},
-    **{f"restore-{arm}": Primary("rmse", False, f"missing values, {arm.replace('-', ' ')} %") for arm in SHARES},
+    **{task_of(arm): Primary("rmse", False, f"missing values, {arm}") for arm in ARMS},
     "survival": Primary("harrell_c", True, "survival"),
     **{f"survival-{name}": Primary("harrell_c", True, f"survival of {name}, expression alone")
        for name in GROUPS["tcga-3"]},
@@ -101,8 +101,11 @@ def plan(
         for method in (*COMPLETERS, "forest"):
             add("complete", method, name, 3, 3 * repeats) if method in wanted else None
         for method in VARIANTS:
-            draws = 3 * repeats if method not in ABLATIONS else 3
+            draws = 3 * repeats if method not in ABLATIONS else 3  # held against gexbert on these draws
             add("model", method, name, 3, draws, **sizes) if method in wanted else None
+        if name in MEMBERS:
+            for method in (one for one in ("clinical", "cox") if one in wanted):
+                add("beside", method, name, 3, 3 * repeats, clinical=method == "clinical")
     for group, members in GROUPS.items():
         there = [name for name in members if name in files]
         for name in there:

@@ -179,8 +179,8 @@ def caution(splits: Splits, name: str, seen: dict[str, int], taught: dict[str, i
 def blind_spots(methods: list[Method], adata: AnnData, seen: dict[str, int]) -> list[str]:
     """A line for each pretrained method of which nobody can tell whether it saw these cells."""
     return [m.blind_spot for m in methods if hasattr(m, "blind_spot")] + [
-        f"whether {m.title} saw these cells in training cannot be told: the file has other genes or another unit than "
-        "its training data"
+        f"whether {m.title} saw these cells in training cannot be told: the file has gaps, other genes or another unit "
+        "than its training data"
         for m in methods
         if hasattr(m, "recognises") and not seen.get(m.title) and not m.recognises(adata)
     ]

@@ -21,10 +21,10 @@ from exval.progress import track
 from exval.tasks.crossval import blind_spots
 from exval.tasks.labelmap import apply_map
 from exval.tasks.map2d import spread_rows
-from exval.tasks.scaled import refuse_scaled_within
+from exval.tasks.scaled import check_scaling
 from exval.tasks.select import Choice, choose
 from exval.tasks.sharing import Shared, Thinner, share_genes, thinner
-from exval.tasks.splits import make_splits
+from exval.tasks.splits import groups_of, make_splits
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -100,7 +100,7 @@ def prepare(
     shared = share_genes(ref.var_names, panel, ref.unit == "counts" and query.unit == "counts")
     whole = ref.to_adata(rows, obsm=obsm, measured=True)
     if ref.unit == "z":
-        refuse_scaled_within(whole.X, labels_n[rows].astype(str), label)
+        notes += check_scaling(whole.X, labels_n[rows].astype(str), label, whole.obs)
     whole.obs["exval_hash"] = hashes_of(whole)  # of all genes: on the shared ones a cell is not recognised any more
     notes += blind_spots(methods, whole, {})
     reference = shared.view(whole)
@@ -230,9 +230,9 @@ def choose_method(
 ) -> Choice:
     """Cross-validate the candidates on the reference, held-out cells at the query's depth."""
     adata = setting.reference
-    groups_n = None if split_by is None else adata.obs[split_by].astype(object).to_numpy()
+    groups_n, name = groups_of(adata.obs, split_by)
     splits = make_splits(
-        adata.n_obs, labels_n=adata.obs[label].to_numpy(object), groups_n=groups_n, name=split_by or "group",
+        adata.n_obs, labels_n=adata.obs[label].to_numpy(object), groups_n=groups_n, name=name or "group",
         folds=folds, seed=seed, min_cells=folds,
     )  # fmt: skip
     barred = {}

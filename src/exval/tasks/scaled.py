@@ -2,62 +2,117 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+import pandas as pd
 
 from exval.errors import UnitError
 
-LEAST = 10
-SHARE = 0.2
+LEAST = 10  # samples of a class that say anything
+EXACT = 0.2  # of the standard error of a mean: no chance brings every class so near to zero
+NEAR = 0.15  # SDs from zero: scaled on its own and then thinned out, or classes that hardly differ
+COHORT = re.compile(
+    r"^(cohorts?|stud(y|ies)|projects?|datasets?|data_set|series|gse|accession|cancers?|cancer_?types?|disease|"
+    r"tumou?r_?types?|tissue|oncotree(_?code)?|source|batch|platform|lab)$",
+    re.IGNORECASE,
+)
 
 
-def scaled_within(x_ng: np.ndarray, class_n: np.ndarray) -> bool:
-    """Whether every class has, gene by gene, the mean of all: it was centred on its own.
+def class_means(x_ng: np.ndarray, class_n: np.ndarray) -> pd.DataFrame:
+    """How far a gene's mean lies from zero in each class: the median over genes, in SDs and in standard errors.
 
-    Of classes drawn at random the mean of a gene lies at ``0.67 sd / sqrt(n)`` from the overall mean in the median; of
-    classes that were centred separately, at nearly nothing, even if some samples were left out afterwards.
+    Classes of fewer than 10 samples are left out.
 
     Parameters
     ----------
     x_ng
-        (n, g) values, NaN where not measured.
+        (n, g) z values, NaN where not measured.
     class_n
-        (n,) class of each sample. Classes of fewer than 10 samples say nothing.
+        (n,) class of each sample.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> x, half = rng.normal(size=(40, 30)), np.repeat(["a", "b"], 20)
-    >>> scaled_within(x, half), scaled_within(x - np.repeat([x[:20].mean(0), x[20:].mean(0)], 20, axis=0), half)
-    (False, True)
+    >>> found = class_means(x - np.repeat([x[:20].mean(0), x[20:].mean(0)], 20, axis=0), half)
+    >>> found.columns.tolist(), bool((found.to_numpy() < 1e-6).all())
+    (['sds', 'errors'], True)
     """
     x_ng = np.clip(np.asarray(x_ng, dtype=np.float64), -10, 10)
-    away = []
+    rows = {}
     for name in np.unique(class_n):
         part = x_ng[class_n == name]
-        if len(part) < LEAST:
-            continue
         there_g = np.isfinite(part).sum(0)
-        keep = there_g >= LEAST
-        if not keep.any():
+        if len(part) < LEAST or not (there_g >= LEAST).any():
             continue
-        mean_g, sd_g = np.nanmean(part[:, keep], 0), np.nanstd(part[:, keep], 0)
+        part, count_g = part[:, there_g >= LEAST], there_g[there_g >= LEAST]
+        mean_g, sd_g = np.nanmean(part, 0), np.nanstd(part, 0)
         varies = sd_g > 0
         if varies.any():
-            away.append(np.median(np.abs(mean_g[varies]) / sd_g[varies] * np.sqrt(there_g[keep][varies])))
-    return len(away) > 1 and bool(max(away) < SHARE)
+            away_g = np.abs(mean_g[varies]) / sd_g[varies]
+            rows[name] = (float(np.median(away_g)), float(np.median(away_g * np.sqrt(count_g[varies]))))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["sds", "errors"])
 
 
-def refuse_scaled_within(x_ng: np.ndarray, class_n: np.ndarray, label: str) -> None:
-    """Refuse to tell classes apart that were z-scored each on its own.
+def check_scaling(x_ng: np.ndarray, class_n: np.ndarray, label: str, obs: pd.DataFrame) -> list[str]:
+    """Whether classes may be told apart on z values: nothing to say, a warning, or a refusal.
+
+    Refused are classes whose gene means are zero up to rounding, cohorts (a column such as *cancer*, *study*) whose
+    means all lie near zero, and classes that lie within one such cohort each: files are scaled on more patients than
+    they keep, so that their means are not zero any more, and a classifier reads the remainder. Means alone cannot tell
+    such cohorts from classes that hardly differ; of other columns it is a warning.
+
+    Parameters
+    ----------
+    x_ng, class_n
+        (n, g) values in z and (n,) classes, of the samples that have one.
+    label
+        The column's name.
+    obs
+        Further columns of these samples.
 
     Raises
     ------
     UnitError
-        With the reason: what differs between them was removed, and what is left is how it was removed.
+        With the reason.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> x, half = rng.normal(size=(400, 30)), np.repeat(["a", "b"], 200)
+    >>> len(check_scaling(x, half, "sex", pd.DataFrame(index=range(400))))
+    1
+    >>> check_scaling(x + 2 * (half == "a")[:, None] - 1, half, "sex", pd.DataFrame(index=range(400)))
+    []
     """
-    if scaled_within(x_ng, class_n):
-        raise UnitError(
-            f"the values were z-scored within each {label}: every gene has mean 0 in each of them, so nothing of what "
-            "sets them apart is left to learn; give values on one scale (log2 TPM, counts), or a label that varies "
-            f"within each {label}"
-        )
+    found = class_means(x_ng, class_n)
+    if len(found) < 2:
+        return []
+    if (found.errors < EXACT).all():
+        raise UnitError(_refusal(label, label))
+    if COHORT.match(label) and (found.sds < NEAR).all():
+        raise UnitError(_refusal(label, label))
+    for name in obs.columns:
+        if str(name) == label or not COHORT.match(str(name)) or obs[name].isna().any():
+            continue
+        cohort_n = obs[name].astype(str).to_numpy()
+        nested = pd.Series(cohort_n).groupby(class_n.astype(str)).nunique().max() == 1
+        within = class_means(x_ng, cohort_n)
+        if nested and len(within) > 1 and (within.sds < NEAR).all():
+            raise UnitError(_refusal(label, str(name)))
+    if (found.sds < NEAR).all():
+        return [
+            f"In every {label} the genes have nearly the same mean. If values were z-scored within each {label}, or "
+            f"within cohorts that differ in it, what sets the classes apart was removed, and figures on {label} mean "
+            "nothing; if all samples were z-scored together, the classes hardly differ."
+        ]
+    return []
+
+
+def _refusal(label: str, cohort: str) -> str:
+    within = f"each {label}" if label == cohort else f"each {cohort}, and each {label} lies within one"
+    return (
+        f"the values were z-scored within {within}: nothing of what sets the classes apart is left, only how it was "
+        "removed; give values on one scale (log2 TPM, counts), or a label that varies within the cohorts"
+    )

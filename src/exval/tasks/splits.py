@@ -55,6 +55,44 @@ class Splits:
         return "optimistic" if self.groups_n is None else ""
 
 
+def groups_of(
+    obs: pd.DataFrame, split_by: str | None = None, patient_n: np.ndarray | None = None
+) -> tuple[np.ndarray | None, str]:
+    """(n,) what is held out as a whole, and its name: a column, patients with several samples, or None for neither.
+
+    Values of the column that share a patient become one: a patient never stands on both sides.
+
+    Parameters
+    ----------
+    obs
+        Of a prepared AnnData; ``exval_patient`` names the patients where it is there.
+    split_by
+        Column to hold out by; a sample without a value keeps none.
+    patient_n
+        (n,) patients, instead of ``exval_patient``.
+
+    Examples
+    --------
+    >>> obs = pd.DataFrame({"lab": list("abcd"), "exval_patient": list("ppqr")})
+    >>> groups_of(obs, "lab")[0].tolist(), groups_of(obs)[1], groups_of(obs[["lab"]])
+    (['a+b', 'a+b', 'c', 'd'], 'patient', (None, ''))
+    """
+    from exval.data.labels import label_column
+    from exval.data.patient_ids import joined
+
+    if patient_n is None and "exval_patient" in obs:
+        patient_n = obs["exval_patient"].astype(str).to_numpy(object)
+    if split_by is None:
+        return (None, "") if patient_n is None else (patient_n, "patient")
+    name = label_column(obs, split_by)
+    group_n = obs[name].astype(object).to_numpy()
+    known_n = ~pd.isna(group_n)
+    if patient_n is not None and known_n.any():
+        group_n = group_n.copy()
+        group_n[known_n] = joined(patient_n[known_n], group_n[known_n])
+    return group_n, name
+
+
 def make_splits(
     n: int,
     *,

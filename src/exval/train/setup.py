@@ -11,6 +11,7 @@ import torch
 
 import exval
 from exval.data.files import atomic_path, refuse_existing, write_json, write_text
+from exval.data.patient_ids import patients_of
 from exval.errors import InputError, OutputError
 from exval.logs import warn
 from exval.recipes.config import RunConfig
@@ -52,6 +53,15 @@ def split_rows(n: int, share: float, seed: int, groups_n=None, strata_n=None) ->
         return rows[~mask], rows[mask]
     held = order[: max(1, round(share * n))]
     return np.setdiff1d(rows, held), np.sort(held)
+
+
+def repeated_patients(store) -> np.ndarray | None:
+    """(n,) a number for each sample's patient, where one has several samples; else None."""
+    if not len(store.obs.columns) and store.obs.index.is_unique and not str(store.obs.index[0]).startswith("TCGA"):
+        return None
+    told = patients_of(store.obs.index, store.obs, names_tell=False)
+    code_n = np.unique(told.id_n.astype(str), return_inverse=True)[1]
+    return code_n if told.unit == "patient" and len(set(code_n)) < store.n else None
 
 
 def prepare(model, config: RunConfig, feed: Feed) -> None:

@@ -213,14 +213,12 @@ def evaluate_file(
     config
         What else goes into ``config.json``.
     """
-    from exval.data.labels import label_column
     from exval.methods.completion import COMPLETERS
     from exval.methods.completion.run import as_completer
     from exval.methods.resolve import split_specs
     from exval.tasks.completing import evaluate_completion
     from exval.tasks.completing.ask import as_dense
-    from exval.tasks.patient_ids import joined, patients_of
-    from exval.tasks.splits import make_splits
+    from exval.tasks.splits import groups_of, make_splits
     from exval.verbs.layers import read_genes
 
     asked = split_specs(DEFAULTS if method is None else method)
@@ -232,14 +230,10 @@ def evaluate_file(
     if len(set(titles)) < len(titles):
         twice = next(title for title in titles if titles.count(title) > 1)
         raise InputError(f"two methods are called {twice!r}; rename one run folder, or give it once")
-    patient_n, name = patients_of(source.file_names, source.obs)
+    groups_n, name = source.patients.id_n, source.patients.unit
     if split_by is not None:
-        name = label_column(source.obs, split_by)
-        groups = source.obs[name]
-        if groups.isna().any():
-            raise InputError(f"{int(groups.isna().sum())} samples have no value in {name!r}, which is split by")
-        patient_n = joined(patient_n, groups.astype(str).to_numpy(object))
-    splits = make_splits(source.n, groups_n=patient_n, name=name, folds=folds, repeats=repeats, seed=seed)
+        groups_n, name = groups_of(source.obs, split_by, source.patients.id_n)
+    splits = make_splits(source.n, groups_n=groups_n, name=name, folds=folds, repeats=repeats, seed=seed)
     adata = as_dense(source.to_adata(obsm=False, measured=True))
     if np.isnan(adata.X).all():
         raise InputError(f"{source.name} holds no measured value")

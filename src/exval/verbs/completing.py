@@ -119,11 +119,10 @@ class Completion:
         from exval.bench.cost import Cost
         from exval.tasks.completing.ask import ask, measured_genes
         from exval.tasks.completing.check import held_out, held_out_genes
-        from exval.tasks.patient_ids import patients_of
 
         if self.check:
             mean = as_completer("mean")
-            patient_n, unit = patients_of(self.source.file_names, self.source.obs)
+            patient_n, unit = self.source.patients[:2]
             self.checked = held_out(one, mean, measured_genes(shown), basis if referred else None,
                                     groups_n=patient_n, unit=unit, seed=self.seed)  # fmt: skip
             if added and referred:
@@ -155,7 +154,6 @@ class Completion:
         """The cohort to fit on, in the unit of the file."""
         from exval.data.source import open_source
         from exval.tasks.completing.ask import as_dense
-        from exval.tasks.patient_ids import patients_of
 
         if self.ref is None:
             return None, ""
@@ -167,7 +165,7 @@ class Completion:
                 f"{ref.name} holds {ref.unit} and {self.source.name} {self.source.unit}: a reference has to be in the "
                 "unit of the file (--unit, --ref-unit if one was misread)"
             )
-        self._ref_patients = patients_of(ref.file_names, ref.obs)
+        self._ref_patients = ref.patients[:2]
         adata = as_dense(ref.to_adata(obsm=False, measured=True))
         shared = int(np.isin(file.var_names, adata.var_names).sum())
         if not shared:

@@ -181,29 +181,24 @@ def _written(found: Results, out: str | Path | None) -> Results:
 
 
 def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
-    from exval.data.labels import label_column, labels_of
+    from exval.data.labels import labels_of
     from exval.methods.obsm import ObsmEmbedding
     from exval.tasks.annotate import evaluate_annotation
-    from exval.tasks.patient_ids import patients_of
     from exval.tasks.recover import evaluate_recovery
-    from exval.tasks.splits import make_splits
+    from exval.tasks.splits import groups_of, make_splits
 
     if config["task"] == "impute":
         return _score_imputation(source, methods, config)
     label, split_by, task = config["label"], config["split_by"], config["task"]
     labels_n = None if task == "recover" else labels_of(source.obs, label).to_numpy(object)
-    groups_n = None if split_by is None else source.obs[label_column(source.obs, split_by)].astype(object).to_numpy()
-    if groups_n is None and task == "annotate":  # samples of one patient never stand on both sides
-        patient_n, unit = patients_of(source.file_names, source.obs)
-        if len(set(patient_n)) < source.n and unit == "patient" and source.unit in ("log2", "z"):
-            groups_n, split_by = patient_n, "patient"
+    wanted = [m for m in methods if isinstance(m, ObsmEmbedding)]
+    adata = source.to_adata(obsm=bool(wanted), measured=task == "annotate")
+    groups_n, split_by = groups_of(adata.obs, split_by)
     splits = make_splits(
         source.n, labels_n=labels_n, groups_n=groups_n, name=split_by or "group", folds=config["folds"],
         repeats=config["repeats"], seed=config["seed"], min_cells=config["min_cells"],
     )  # fmt: skip
     config["n_folds"] = len({fold.fold for fold in splits.folds})
-    wanted = [m for m in methods if isinstance(m, ObsmEmbedding)]
-    adata = source.to_adata(obsm=bool(wanted), measured=task == "annotate")
     for one in wanted:
         one.embed(adata)
     config["dataset"] = {
@@ -215,10 +210,12 @@ def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
         return evaluate_recovery(adata, methods, splits, data=source.name, config=config)
     adata.obs[label] = labels_n
     if source.unit == "z":
-        from exval.tasks.scaled import refuse_scaled_within
+        from exval.tasks.scaled import check_scaling
 
         known_n = ~pd.isna(labels_n)
-        refuse_scaled_within(adata.X[known_n], labels_n[known_n].astype(str), label)
+        config["warnings"] += check_scaling(
+            adata.X[known_n], labels_n[known_n].astype(str), label, source.obs.iloc[np.flatnonzero(known_n)]
+        )
     if len({str(x) for x in labels_n if x == x}) > 0.5 * source.n:
         raise InputError(f"column {label!r} has nearly as many values as there are cells; name a column of classes")
     found = evaluate_annotation(adata, label, methods, splits, data=source.name, config=config)

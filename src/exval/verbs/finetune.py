@@ -81,7 +81,6 @@ def finetune(
     >>> import exval
     >>> tuned = exval.finetune("run", exval.datasets.baron(), label="cell_type", out="tuned")  # doctest: +SKIP
     """
-    from exval.data.labels import labels_of
     from exval.data.source import open_source
     from exval.data.store import Store
 
@@ -102,6 +101,8 @@ def finetune(
     if (source.unit if source.unit in ("log2", "z") else "log1p") != parent.unit:
         takes = "counts, CP10k or log1p(CP10k)" if parent.unit == "log1p" else parent.unit
         raise UnitError(f"{source.name} is in {source.unit}; {parent.folder} takes {takes} (--unit if misread)")
+    if (event or censored) and time is None:
+        raise InputError("--event and --censored teach survival, which needs --time too")
     if time is None:
         target: Target = ClassTarget(source.obs, label, parent)
     else:
@@ -109,18 +110,16 @@ def finetune(
         source.warnings += target.warnings
     if unlabelled := source.n - len(target.rows):
         source.warnings.append(f"{unlabelled:,} of {source.n:,} samples have no {target.described['label']}: left out")
-    groups = None
-    if split_by is not None:
-        groups = labels_of(source.obs, split_by).iloc[target.rows]
-        if groups.isna().any():
-            raise InputError(f"{int(groups.isna().sum())} labelled samples have no {split_by}; fill them in first")
-        if groups.nunique() < 2:
-            raise InputError(f"column {split_by!r} has one value only, so none of it can be held out; leave it out")
+    if source.unit == "z" and time is None:
+        from exval.tasks.scaled import check_scaling
+
+        names_m = np.array(target.described["classes"])[target.codes["label"]]
+        values = source.to_adata(target.rows, obsm=False, measured=True).X
+        source.warnings += check_scaling(values, names_m, label, source.obs.iloc[target.rows])
+    groups_n = _groups(source, split_by, target.rows)
     store = Store.from_source(source, vocabulary=parent.genes).select(target.rows).with_labels(**target.codes)
     config = _config(parent.config, target.n_outputs, overrides or {}, survival=time is not None)
-    train, valid = setup.split_rows(
-        store.n, config.train.valid_share, seed, None if groups is None else groups.to_numpy(), target.strata_m
-    )
+    train, valid = setup.split_rows(store.n, config.train.valid_share, seed, groups_n, target.strata_m)
     n_steps = setup.steps_of(steps, epochs, len(train), config.train.batch_size, config.train.steps)
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
     seen = store.identity_n
@@ -185,6 +184,24 @@ def finetune(
             described["baseline"] = _baseline(model, store, target, train, config, where)
         setup.finish_folder(out, described, summary, model, text, source.warnings)
     return Run(out, device)
+
+
+def _groups(source, split_by: str | None, rows: np.ndarray) -> np.ndarray | None:
+    """(m,) what validation holds out as a whole: values of a column, patients with several samples, or nothing."""
+    from exval.tasks.splits import groups_of
+
+    told = source.patients
+    several = told.unit == "patient" and len(set(told.id_n)) < source.n
+    groups_n, name = groups_of(source.obs, split_by, told.id_n if several else None)
+    if groups_n is None:
+        return None
+    groups_n = groups_n[rows]
+    missing = np.array([value != value or value is None for value in groups_n])
+    if missing.any():
+        raise InputError(f"{int(missing.sum())} labelled samples have no {name}; fill them in first")
+    if split_by is not None and len(set(map(str, groups_n))) < 2:
+        raise InputError(f"column {split_by!r} has one value only, so none of it can be held out; leave it out")
+    return groups_n
 
 
 def _config(parent: RunConfig, n_classes: int, overrides: dict[str, Any], survival: bool = False) -> RunConfig:

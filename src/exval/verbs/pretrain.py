@@ -78,7 +78,10 @@ def pretrain(
         raise UnitError(f"{name} is in {store.unit}; {recipe} takes counts, CP10k or log1p(CP10k) (--unit if misread)")
     if store.n < 2:
         raise InputError(f"{name} has {store.n} samples; pretraining needs more than one")
-    train, valid = setup.split_rows(store.n, config.train.valid_share, seed)
+    patient_n = setup.repeated_patients(store)
+    if patient_n is not None:  # neither validation nor the folds of fitted factors part a patient
+        store = store.with_labels(patient=patient_n)
+    train, valid = setup.split_rows(store.n, config.train.valid_share, seed, patient_n)
     n_steps = setup.steps_of(steps, epochs, len(train), config.train.batch_size, config.train.steps)
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
     seen = store.identity_n  # validation samples too: they decide which weights are kept

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from exval.methods.survival.cox import CoxPH
 from exval.methods.survival.inner import cross_validated, inner_folds
+from exval.methods.survival.ridge import ridge_cox
 from exval.methods.survival.risksets import RiskSets
 
 
@@ -95,3 +96,21 @@ def test_a_setting_that_fails_is_out(data):
 def test_a_tie_takes_the_stronger_penalty(data):
     _, time, event = data
     assert cross_validated(lambda rows: np.zeros((80, 3)), time, event, 3)[0] == 0
+
+
+def test_samples_of_one_patient_are_never_parted():
+    rng = np.random.default_rng(0)
+    time, event = rng.exponential(size=60), rng.random(60) < 0.5
+    group = np.array([f"p{i // 2}" for i in range(60)])
+    fold = inner_folds(time, event, group_n=group)
+    assert (fold.reshape(30, 2)[:, 0] == fold.reshape(30, 2)[:, 1]).all() and len(set(fold)) == 5
+
+
+def test_copies_of_patients_do_not_make_noise_look_like_signal():
+    """Without groups a copy in another fold rewards fitting by heart: the ridge falls from the top to the bottom."""
+    rng = np.random.default_rng(1)
+    z = rng.normal(size=(80, 40))
+    time, event = rng.exponential(size=80), rng.random(80) < 0.6
+    twice = [np.repeat(one, 2, axis=0) for one in (z, np.zeros((80, 0)), time, event)]
+    group = np.repeat([f"p{i}" for i in range(80)], 2)
+    assert ridge_cox(*twice, group_n=group).ridge >= 100 * ridge_cox(*twice).ridge

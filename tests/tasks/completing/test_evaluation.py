@@ -11,8 +11,8 @@ from exval.errors import InputError
 from exval.methods.completion import COMPLETERS
 from exval.methods.matrix import dense_values
 from exval.tasks.completing import evaluate_completion
+from exval.tasks.completing.evaluation import patient_splits
 from exval.tasks.completing.scale import Scale
-from exval.tasks.patient_ids import patient_splits
 
 MEAN = COMPLETERS["mean"]
 

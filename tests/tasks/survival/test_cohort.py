@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from exval.data.patient_ids import joined, patients_of, repeated
 from exval.data.patients import simulated_patients
 from exval.data.source import open_source
 from exval.errors import InputError, UnitError
-from exval.tasks.patient_ids import joined, patient_ids, repeated
 from exval.tasks.survival.cohort import read_cohort, read_external
 
 COLUMNS = {"time": "os_months", "event": "os_event"}
@@ -41,15 +41,16 @@ def test_repeated_names_are_one_patient_although_obs_was_made_unique(patients):
     patients.obs_names = ["same", "same", *patients.obs_names[2:]]
     found = read(patients)
     assert found.patient_n[0] == found.patient_n[1] == "same" and len(set(found.patient_n)) == 79
-    assert "1 patient has 2 samples (same)" in next(n["note"] for n in found.notes if n["what"] == "repeated patients")
+    note = next(n["note"] for n in found.notes if n["what"] == "repeated patients")
+    assert "1 patient has 2 samples (same; told by equal names)" in note
 
 
 def test_barcodes_and_a_column_name_the_patient():
     names = ["TCGA-BL-A13J-01A-11R", "TCGA.BL.A13J.11A", "TCGA-BL-A13K", "x"]
-    assert patient_ids(names).tolist() == ["TCGA-BL-A13J", "TCGA-BL-A13J", "TCGA-BL-A13K", "x"]
+    assert patients_of(names).id_n.tolist() == ["TCGA-BL-A13J", "TCGA-BL-A13J", "TCGA-BL-A13K", "x"]
     obs = pd.DataFrame({"who": ["p", None, "q", "p"]}, index=names)
-    assert patient_ids(names, obs, "who").tolist() == ["p", "TCGA-BL-A13J", "q", "p"]
-    assert repeated(patient_ids(names, obs, "who")) == ["p"]
+    assert patients_of(names, obs, "who").id_n.tolist() == ["p", "TCGA-BL-A13J", "q", "p"]
+    assert repeated(patients_of(names, obs, "who").id_n) == ["p"]
 
 
 def test_groups_that_share_a_patient_are_one():

@@ -78,6 +78,7 @@ class Completer(BaseEstimator):
     stochastic: ClassVar[bool] = False
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     seed: int = 0
+    _group_n: np.ndarray | None = None
 
     @property
     def title(self) -> str:
@@ -117,17 +118,21 @@ class Completer(BaseEstimator):
         measured_ng = ~np.isnan(x_ng)
         columns = np.flatnonzero(measured_ng.any(0))
         columns = columns[np.argsort(names[columns].astype(str), kind="stable")]
-        x_ng = x_ng[measured_ng.any(1)][:, columns]
+        rows = np.flatnonzero(measured_ng.any(1))
+        x_ng = x_ng[rows][:, columns]
         if len(x_ng) < MIN_SAMPLES:
             raise InputError(f"{self.title} needs at least {MIN_SAMPLES} training samples; {len(x_ng)} have any value")
         if len(columns) < 2:
             raise InputError(f"{self.title} needs at least 2 genes that were measured; there are {len(columns)}")
-        x_ng = x_ng[_order_by_content(x_ng)]
+        order = _order_by_content(x_ng)
+        x_ng, rows = x_ng[order], rows[order]
         self.genes_, self.unit_, self.n_samples_ = names[columns], _unit(adata), len(x_ng)
         self.scaling_: Scaling = fit_scaling(x_ng)
         self._learnt = np.flatnonzero(self.scaling_.varies_g)
         z_ng = self.scaling_.standardised(x_ng)[:, self._learnt]
-        z_ng = z_ng[~np.isnan(z_ng).all(1)]
+        there = ~np.isnan(z_ng).all(1)
+        z_ng, patient = z_ng[there], adata.obs.get("exval_patient")
+        self._group_n = None if patient is None else patient.astype(str).to_numpy()[rows[there]]
         if len(self._learnt) < 2 or len(z_ng) < MIN_SAMPLES:
             self._learnt = self._learnt[:0]  # nothing to learn from: every gap is filled with the mean
         else:

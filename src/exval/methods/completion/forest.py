@@ -105,7 +105,7 @@ class ChainedForest(Completer):
         self.start_.learn(z_ng)
         self._train(z_ng, self.start_)
         self.scale_ = 1.0
-        held = hold_out(z_ng, self.seed)
+        held = hold_out(z_ng, self.seed, group_n=self._group_n)
         if held is not None and len(held.genes) >= 2:
             self.scale_ = self._checked(held)
 

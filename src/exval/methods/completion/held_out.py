@@ -47,7 +47,7 @@ class HeldOut:
         return np.abs(filled_mg - self.truth_mg)[hidden_mg] / np.maximum(sd_mg[hidden_mg], 1e-12)
 
 
-def hold_out(z_ng: np.ndarray, seed: int = 0, most: int = MOST) -> HeldOut | None:
+def hold_out(z_ng: np.ndarray, seed: int = 0, most: int = MOST, group_n: np.ndarray | None = None) -> HeldOut | None:
     """Set a fifth of the samples aside (no more than ``most``) and hide 10, 50 and 90 % of their values at random.
 
     Parameters
@@ -58,6 +58,8 @@ def hold_out(z_ng: np.ndarray, seed: int = 0, most: int = MOST) -> HeldOut | Non
         Of what is hidden.
     most
         Samples set aside at most.
+    group_n
+        (n,) groups of samples (patients): none stands on both sides.
 
     Returns
     -------
@@ -80,6 +82,11 @@ def hold_out(z_ng: np.ndarray, seed: int = 0, most: int = MOST) -> HeldOut | Non
     order = rng.permutation(n)
     n_check = min(most, n // 5)
     check, rest = np.sort(order[:n_check]), np.sort(order[n_check:])
+    if group_n is not None:
+        check = np.flatnonzero(np.isin(group_n, group_n[check]))
+        rest, n_check = np.setdiff1d(np.arange(n), check), len(check)
+        if len(rest) < n // 2:
+            return None
     genes = np.flatnonzero((~np.isnan(z_ng[rest])).sum(0) >= 2)
     if not len(genes):
         return None

@@ -74,7 +74,7 @@ class NearestNeighbours(Completer):
             raise InputError("knn needs at least 1 neighbour")
         self.train_ng_, self.losses_, self.scale_ = z_ng, {}, 1.0
         self.k_ = min(self.k or min(self.numbers), len(z_ng))
-        held = hold_out(z_ng, self.seed)
+        held = hold_out(z_ng, self.seed, group_n=self._group_n)
         if held is None:
             return
         numbers = sorted({min(k, len(held.fit_ng)) for k in (self.numbers if self.k is None else (self.k,))})

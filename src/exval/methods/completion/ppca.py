@@ -114,7 +114,7 @@ class ProbabilisticPCA(Completer):
         ranks = self._ranks(z_ng)
         kinds = ("gene", "common") if self.noise == "auto" else (self.noise,)
         self.rank_, self.noise_, self.scale_, self.losses_ = ranks[0], kinds[0], 1.0, {}
-        held = hold_out(z_ng, self.seed)
+        held = hold_out(z_ng, self.seed, group_n=self._group_n)
         if held is not None and held.fit_ng.shape[1] >= 2:
             ranks = [rank for rank in ranks if rank <= max(self._ranks(held.fit_ng))] or ranks[:1]
             self._choose(held, ranks, kinds)

@@ -162,8 +162,7 @@ class RunCompleter(_Restoring):
 
     def recognises(self, adata: AnnData) -> bool:
         """Whether samples seen in training would be found at all: over other genes, or with gaps, they would not."""
-        known = adata.var["recognised"].to_numpy() if "recognised" in adata.var else np.ones(adata.n_vars, bool)
-        return not np.isnan(dense_values(adata)[:, known]).any() and self._method.recognises(adata)
+        return self._method.recognises(adata)
 
 
 class TrainedCompleter(_Restoring):

@@ -184,7 +184,7 @@ class SoftImpute(Completer):
         shares = sorted(self.shares if self.share is None else (self.share,), reverse=True)
         if not shares or shares[0] >= 1 or shares[-1] <= 0:
             raise InputError("shares of softimpute lie between 0 and 1")
-        held, self.losses_, self.scale_ = hold_out(z_ng, self.seed), {}, 1.0
+        held, self.losses_, self.scale_ = hold_out(z_ng, self.seed, group_n=self._group_n), {}, 1.0
         self.share_ = shares[len(shares) // 2]
         if held is not None:
             fits = {}

@@ -78,6 +78,7 @@ class SurvivalMethod(Method):
     uses_genes: ClassVar[bool] = True
     min_events: ClassVar[int] = 5
     features_: pd.DataFrame | None = None
+    _group_n: np.ndarray | None = None
 
     def __init__(self, covariates: Sequence[str] = (), genes: Sequence[str] | None = None) -> None:
         self.covariates = covariates
@@ -134,6 +135,8 @@ class SurvivalMethod(Method):
         self.expression_ = self.design(adata) if self.uses_genes else None
         self.features_, self.missing_ = None, 0
         rows = np.lexsort((np.asarray(adata.obs_names, dtype=str), event_n, time_n))
+        patient = adata.obs.get("exval_patient")  # with several samples of one, no inner fold may part them
+        self._group_n = None if patient is None else patient.astype(str).to_numpy()[rows]
         z_np, c_nq = self.values(adata), self.clinical_.transform(adata.obs)
         self.learn(z_np[rows], c_nq[rows], time_n[rows], event_n[rows])
         self._check(self.risk_of(z_np, c_nq), "risks")

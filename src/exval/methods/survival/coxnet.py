@@ -93,7 +93,7 @@ class Coxnet(LinearSurvival):
 
         best = 0
         if len(alphas) > 1:
-            best, _ = cross_validated(path, time_n, event_n, len(alphas), self.folds, self.seed)
+            best, _ = cross_validated(path, time_n, event_n, len(alphas), self.folds, self.seed, self._group_n)
         weights_q, weights_p = coef[:q, best], coef[q:, best]
         self.settle(z_np, c_nq, time_n, event_n, weights_p, weights_q)
         chosen = np.flatnonzero(weights_p)

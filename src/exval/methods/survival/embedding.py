@@ -145,7 +145,8 @@ class EmbeddingCox(LinearSurvival):
 
     def learn(self, z_np, c_nq, time_n, event_n):
         ridges = RIDGES if self.ridge is None else (self.ridge,)
-        fit = ridge_cox(z_np, c_nq, time_n, event_n, ridges=ridges, folds=self.folds, seed=self.seed)
+        fit = ridge_cox(z_np, c_nq, time_n, event_n, ridges=ridges, folds=self.folds, seed=self.seed,
+                        group_n=self._group_n)  # fmt: skip
         self.settle(z_np, c_nq, time_n, event_n, fit.weights_p, fit.weights_q)
         self.ridge_ = fit.ridge
         design, names = self.clinical_, [f"dimension {i + 1}" for i in range(len(fit.weights_p))]

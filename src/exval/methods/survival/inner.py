@@ -11,11 +11,13 @@ from exval.methods.survival.risksets import RiskSets
 FOLDS = 5
 
 
-def inner_folds(time_n: np.ndarray, event_n: np.ndarray, k: int = FOLDS, seed: int = 0) -> np.ndarray:
+def inner_folds(
+    time_n: np.ndarray, event_n: np.ndarray, k: int = FOLDS, seed: int = 0, group_n: np.ndarray | None = None
+) -> np.ndarray:
     """(n,) the fold of each patient, 0 to k - 1, balanced by event and by time.
 
     Patients with and without an event are each ordered by time; of every k that follow each other, one goes to each
-    fold, by lot.
+    fold, by lot. Samples of one group (a patient with several) go where its first one goes.
 
     Examples
     --------
@@ -31,7 +33,10 @@ def inner_folds(time_n: np.ndarray, event_n: np.ndarray, k: int = FOLDS, seed: i
         rows = rows[np.argsort(time_n[rows], kind="stable")]
         lots = np.concatenate([rng.permutation(k) for _ in range(-(-len(rows) // k))] or [np.zeros(0, dtype=int)])
         fold_n[rows] = lots[: len(rows)]
-    return fold_n
+    if group_n is None:
+        return fold_n
+    _, first, which_n = np.unique(group_n.astype(str), return_index=True, return_inverse=True)
+    return fold_n[first][which_n]
 
 
 def splits(fold_n: np.ndarray) -> Iterator[np.ndarray]:
@@ -47,6 +52,7 @@ def cross_validated(
     n_settings: int,
     k: int = FOLDS,
     seed: int = 0,
+    group_n: np.ndarray | None = None,
 ) -> tuple[int, np.ndarray]:
     """The best of several settings by the cross-validated log partial likelihood.
 
@@ -63,8 +69,8 @@ def cross_validated(
         (n,) of all patients.
     n_settings
         How many settings there are.
-    k, seed
-        Number of folds, and the seed of the lot.
+    k, seed, group_n
+        Number of folds, the seed of the lot, and what no fold may part.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def cross_validated(
     """
     whole = RiskSets(time_n, event_n)
     score = np.zeros(n_settings)
-    for rows in splits(inner_folds(time_n, event_n, k, seed)):
+    for rows in splits(inner_folds(time_n, event_n, k, seed, group_n)):
         try:
             eta = path(rows)
         except (ArithmeticError, ValueError, np.linalg.LinAlgError):

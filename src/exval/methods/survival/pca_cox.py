@@ -72,7 +72,7 @@ class PCACox(LinearSurvival):
             z_np, c_nq, time_n, event_n,
             components=COMPONENTS if self.n_components is None else (self.n_components,),
             ridges=RIDGES if self.ridge is None else (self.ridge,),
-            folds=self.folds, seed=self.seed,
+            folds=self.folds, seed=self.seed, group_n=self._group_n,
         )  # fmt: skip
         self.settle(z_np, c_nq, time_n, event_n, fit.weights_p, fit.weights_q)
         self.n_components_, self.ridge_ = fit.n_components, fit.ridge

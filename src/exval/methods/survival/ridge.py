@@ -77,6 +77,7 @@ def ridge_cox(
     ridges: Sequence[float] = RIDGES,
     folds: int = 5,
     seed: int = 0,
+    group_n: np.ndarray | None = None,
 ) -> RidgeFit:
     """Fit, with the ridge and the number of components chosen by cross-validated partial likelihood.
 
@@ -97,8 +98,8 @@ def ridge_cox(
         Numbers of leading components to try; None is all of them.
     ridges
         Penalties to try, strongest first.
-    folds, seed
-        Of the inner cross-validation. One combination alone is fitted without it.
+    folds, seed, group_n
+        Of the inner cross-validation, which parts no group. One combination alone is fitted without it.
 
     Examples
     --------
@@ -133,7 +134,7 @@ def ridge_cox(
 
     best, scores = 0, np.full(len(settings), np.nan)
     if len(settings) > 1:
-        best, scores = cross_validated(path, time_n, event_n, len(settings), folds, seed)
+        best, scores = cross_validated(path, time_n, event_n, len(settings), folds, seed, group_n)
     r, ridge = settings[best]
     cox = CoxPH(penalty(r, ridge)).fit(np.hstack([c_nq, u_nr[:, :r]]), time_n, event_n)
     weights_p = directions[:, :r] @ cox.coef_[q:] / np.sqrt(total)

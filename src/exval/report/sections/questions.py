@@ -33,7 +33,22 @@ def section(folder: Folder) -> Section | None:
         "Small: the difference from the method named at the right of the table's title, positive is better, with the "
         "paired 95 % bootstrap over patients, repeats averaged; what is better in bold, what is worse marked."
     )
-    return Section.of("questions", "Question by question", parts, tag("p", note, cls="note"))
+    swapped = _swapped(folder)
+    return Section.of("questions", "Question by question", parts, swapped, tag("p", note, cls="note"))
+
+
+def _swapped(folder: Folder) -> Html | None:
+    """Models with one part swapped beside the whole, each on the draws that both have."""
+    found = folder.table("ablations", "task", "method", "metric", "value", "of_gexbert", "difference", "verdict")
+    if found is None:
+        return None
+    rows = []
+    for row in found.itertuples():
+        gap = f"{row.difference:+.3f} {numbers.interval(row.lo, row.hi)}" if numbers.known(row.lo) else numbers.DASH
+        rows.append([name(row.method, 30), name(row.task, 30), numbers.score(row.value), numbers.score(row.of_gexbert),
+                     gap, row.verdict])  # fmt: skip
+    head = ["model", "task", "its figure", "gexbert", "difference, positive is better", "verdict"]
+    return join(tag("p", tag("b", "One part swapped, the same budget")), table(head, rows, text=2, cls="full"))
 
 
 def _question(folder: Folder, found: pd.DataFrame, key: str, title: str, text: str) -> Html | None:

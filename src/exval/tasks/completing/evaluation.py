@@ -13,6 +13,7 @@ from sklearn.base import clone
 
 from exval.bench.cost import Cost
 from exval.bench.results import Results, config_hash, make_rows
+from exval.data.patient_ids import patients_of
 from exval.errors import InputError
 from exval.methods.matrix import dense_values
 from exval.progress import track
@@ -22,8 +23,7 @@ from exval.tasks.completing.ask import Answer, as_dense, ask, measured_genes
 from exval.tasks.completing.conclude import conclude
 from exval.tasks.completing.scale import Scale
 from exval.tasks.crossval import FAULTS, blind_spots, seen_cells
-from exval.tasks.patient_ids import patient_splits
-from exval.tasks.splits import Fold, Splits
+from exval.tasks.splits import Fold, Splits, make_splits
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -130,6 +130,22 @@ def evaluate_completion(
     if len(splits.notes):
         extras["splits"] = splits.notes
     return Results(rows, predictions, config, found.verdict, extras)
+
+
+def patient_splits(adata: AnnData, *, folds: int = 5, repeats: int = 1, seed: int = 0) -> Splits:
+    """Folds that hold out whole patients (:func:`exval.data.patient_ids.patients_of`).
+
+    Examples
+    --------
+    >>> import anndata
+    >>> obs = pd.DataFrame(index=[f"TCGA-AA-{i // 2:04d}-0{i % 2}" for i in range(12)])
+    >>> made = patient_splits(anndata.AnnData(np.zeros((12, 2)), obs=obs), folds=2)
+    >>> first, patient = made.folds[0], made.groups_n
+    >>> made.unit, len(set(patient)), set(patient[first.train]) & set(patient[first.test])
+    ('patient', 6, set())
+    """
+    told = patients_of(adata.obs_names, adata.obs)
+    return make_splits(adata.n_obs, groups_n=told.id_n, name=told.unit, folds=folds, repeats=repeats, seed=seed)
 
 
 @dataclass

@@ -77,7 +77,7 @@ class Material:
         """Whether training met the samples that genes are taken away from, in words."""
         n = len(self.delete_rows)
         if not self.tellable:
-            return f"whether training met these {n} samples cannot be told (other genes or another unit)"
+            return f"whether training met these {n} samples cannot be told (gaps, other genes or another unit)"
         taught = int(self.taught_n[self.delete_rows].sum())
         seen = int((self.seen_n & ~self.taught_n)[self.delete_rows].sum())
         if taught:
@@ -124,7 +124,6 @@ def choose_material(
     """
     from exval.data.hashing import hashes_of
     from exval.methods.run import RunMethod
-    from exval.tasks.patient_ids import patients_of
 
     rng = np.random.default_rng([seed, 31])
     notes: list[str] = []
@@ -148,8 +147,7 @@ def choose_material(
     pool = rows[spread(None if strata is None else strata[rows], len(rows), POOL * samples, rng)]
     adata = source.to_adata(pool, obsm=False, measured=run.config.dense)
     run.batch(adata[:1])
-    given = np.array(source.file_names, dtype=object)[pool]
-    group_n, unit = patients_of(given, adata.obs)
+    group_n, unit = source.patients.id_n[pool], source.patients.unit
     method, hash_n = RunMethod(str(run.folder), str(run.device)), hashes_of(adata)
     tellable = method.recognises(adata)
     taught_n, seen_n = np.isin(hash_n, run.taught_hashes), np.isin(hash_n, run.seen_hashes)

@@ -87,7 +87,6 @@ def load(name: str, folder: str | None) -> AnnData:
 def _load(name: str, folder: str | None) -> AnnData:
     from exval.data.clinical import read_outcome
     from exval.data.source import open_source
-    from exval.tasks.patient_ids import patient_ids
 
     if name not in COHORTS:
         raise InputError(f"no cohort of the benchmark is called {name!r}; known: {', '.join(COHORTS)}")
@@ -99,7 +98,7 @@ def _load(name: str, folder: str | None) -> AnnData:
     else:
         source = open_source(Path(folder or ".") / cohort.file, missing=True)
     adata = source.to_adata(obsm=False, measured=True)
-    adata.obs["exval_patient"] = patient_ids(source.file_names, adata.obs)
+    adata.obs["exval_patient"] = source.patients.id_n
     keep = np.ones(adata.n_obs, bool)
     if cohort.part is not None:
         keep &= (adata.obs[cohort.part[0]].astype(str) == cohort.part[1]).to_numpy()
@@ -108,8 +107,9 @@ def _load(name: str, folder: str | None) -> AnnData:
         found = read_outcome(adata.obs, cohort.time, **flags)
         adata.obs["exval_time"], adata.obs["exval_event"] = found.time_n, found.event_n
         keep &= found.known_n
-        first = ~adata.obs["exval_patient"].duplicated().to_numpy()  # one row a patient: an outcome counts once
-        keep &= first
+        rows = np.flatnonzero(keep)
+        twice = adata.obs["exval_patient"].iloc[rows].duplicated().to_numpy()
+        keep[rows[twice]] = False  # one row a patient: an outcome counts once
     return adata[keep][:, adata.var["recognised"].to_numpy(bool)].copy()
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from exval.bench.intervals import mean_interval, verdict
 from exval.bench.survival_intervals import c_interval
 from exval.errors import InputError
+from exval.tasks.patients.models import VARIANTS
 
 if TYPE_CHECKING:
     from exval.bench.results import Results
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 AGAINST = {"classify": "logreg", "restore": "ppca", "survival": "clinical", "anchors": "measured"}
 """Beginning of a task's name -> the method that the others are held against."""
 ALONE = "null-survival"
+WHOLE = "gexbert"
 MARGIN = {"accuracy": 0.01, "rmse": 0.01, "harrell_c": 0.01}
+NAMED = ("clinical", "cox + clinical", "cox", "gexbert, one cohort")
+"""Survival methods that the verdict tells: the best of many, told afterwards, would be better by chance."""
 TOLD = ("classify-random-4", "classify-random-16", "classify-random-64", "restore-random-10", "restore-random-50",
         "restore-random-90", "restore-genes-50")  # fmt: skip
 """Tasks that the verdict tells; all stand in the tables."""
@@ -33,12 +37,14 @@ def conclude(results: Results, n_boot: int = 1000) -> tuple[str, dict[str, pd.Da
     tables
         ``differences``: task, data, method, against, value (of the method), difference, lo, hi, verdict, n (patients).
         A difference is positive where the method is better. Intervals are paired bootstraps over patients, repeats
-        averaged. ``figures``: task, data, method and the mean over draws of every metric.
+        averaged. ``ablations``: the same of every model with one part swapped against gexbert, on the draws that both
+        have. ``figures``: task, data, method and the mean over draws of every metric.
     """
     gaps = differences(results.predictions, n_boot)
+    parts = ablations(results.predictions, n_boot)
     ok = results.rows[results.rows.status == "ok"]
     figures = ok.groupby(["task", "data", "method", "metric"], sort=False).value.agg(["mean", "std", "count"])
-    tables = {"differences": gaps, "figures": figures.reset_index()}
+    tables = {"differences": gaps, "ablations": parts, "figures": figures.reset_index()}
     lines = [line for line in (_classes(gaps), _values(gaps), _survival(gaps), _anchors(gaps)) if line]
     return " ".join(lines) or "No job gave a figure.", {name: table for name, table in tables.items() if len(table)}
 
@@ -60,14 +66,27 @@ def differences(units: pd.DataFrame, n_boot: int = 1000) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns)
 
 
+def ablations(units: pd.DataFrame, n_boot: int = 1000) -> pd.DataFrame:
+    """Every model with one part swapped against gexbert; ``value`` and ``of_gexbert`` on the draws that both have."""
+    found = []
+    if len(units):
+        for (task, data), part in units.groupby(["task", "data"], sort=False):
+            names = [name for name in dict.fromkeys(part.method) if name in VARIANTS and name != WHOLE]
+            for name in names if (part.method == WHOLE).any() else ():
+                row = _compared(part, name, WHOLE, n_boot)
+                if row is not None:
+                    sign = -1 if row["metric"] == "rmse" else 1
+                    found.append({"task": task, "data": data, "method": name, **row,
+                                  "of_gexbert": row["value"] - sign * row["difference"]})  # fmt: skip
+    columns = ["task", "data", "method", "metric", "value", "of_gexbert", "difference", "lo", "hi", "n", "verdict"]
+    return pd.DataFrame(found, columns=columns)
+
+
 def _compared(part: pd.DataFrame, name: str, other: str | None, n_boot: int) -> dict | None:
-    own = part[part.method == name].set_index(["seed", "patient"]).sort_index()
-    own = own[~own.index.duplicated()]
-    metric = str(own.metric.iloc[0])
-    pair = None
+    metric = str(part.metric.iloc[0])
+    own, pair = _by_patient(part[part.method == name], metric), None
     if other is not None:
-        pair = part[part.method == other].set_index(["seed", "patient"])
-        pair = pair[~pair.index.duplicated()]
+        pair = _by_patient(part[part.method == other], metric)
         both = own.index.intersection(pair.index)
         if not len(both):
             return None
@@ -91,6 +110,16 @@ def _compared(part: pd.DataFrame, name: str, other: str | None, n_boot: int) -> 
     alone = mean_interval(total(own), count_u, root=root, n_boot=2)
     gap = None if pair is None else mean_interval(total(own), count_u, total(pair), root=root, n_boot=n_boot)
     return _row("rmse" if root else "accuracy", alone.value, gap, other, len(names), -1 if root else 1)
+
+
+def _by_patient(part: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row for each draw and patient: errors of several samples are added up, shares of right answers averaged."""
+    key = ["seed", "patient"]
+    if metric == "squared":
+        return part.groupby(key)[["value", "weight"]].sum()
+    if metric == "accuracy":
+        return part.groupby(key)[["value"]].mean()
+    return part.groupby(key)[["value", "time", "event"]].first()
 
 
 def _row(metric: str, value: float, gap, other: str | None, n: int, sign: int) -> dict:
@@ -136,13 +165,13 @@ def _survival(gaps: pd.DataFrame) -> str:
         part = part[part.method != ALONE]
         if not len(part):
             continue
-        best = part.sort_values("value", ascending=False).iloc[0]
-        clinical = part[part.method == "clinical"]
-        known = f", clinical alone {clinical.value.iloc[0]:.3f}" if len(clinical) else ""
-        better = part[part.verdict == "better"].method.tolist()
-        told = f"better than clinical: {', '.join(better)}" if better else "none is better than clinical columns alone"
-        parts.append(f"{data}: highest C {best.value:.3f} ({best.method}){known}; {told}")
-    return f"Survival. {'. '.join(parts)}." if parts else ""
+        value = part.set_index("method").value
+        said = [f"{name} {value[name]:.3f}" for name in NAMED if name in value]
+        row = part[(part.method == NAMED[1]) & (part.against == "clinical")]
+        told = f" ({_said(row.iloc[0])})" if len(row) else ""
+        parts.append(f"{data}: {', '.join(said)}{told}")
+    text = f"Survival (C; {NAMED[1]} against clinical was named beforehand, the others stand in the table)"
+    return f"{text}. {'. '.join(parts)}." if parts else ""
 
 
 def _anchors(gaps: pd.DataFrame) -> str:

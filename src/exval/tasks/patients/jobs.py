@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from exval.run import Run
 
 ARMS = ("random 10 %", "random 50 %", "random 90 %", "genes 50 %", "genes 90 %", "low 30 %")
-MEMBERS = {"tcga-3": ("blca", "coadread", "stad")}
+MEMBERS = {"tcga-3": ("blca", "coadread", "stad")}  # cohorts that one pretraining may serve
 
 
 def run_cell(params: dict[str, Any]) -> dict[str, Any]:
@@ -28,8 +29,9 @@ def run_cell(params: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     params
-        ``job``: ``classify``, ``complete``, ``survive``, ``model`` or ``outlook`` (functions below); ``data``,
-        ``data_dir``, ``folds``, ``draw`` (repeat x folds + fold), ``method``, and what the job needs further.
+        ``job``: the name of a function below (``classify``, ``complete``, ``survive``, ``beside``, ``model``,
+        ``outlook``); ``data``, ``data_dir``, ``folds``, ``draw`` (repeat x folds + fold), ``method``, and what the job
+        needs further.
 
     Examples
     --------
@@ -37,9 +39,9 @@ def run_cell(params: dict[str, Any]) -> dict[str, Any]:
     >>> [row["task"] for row in run_cell(asked)["rows"]][::2]
     ['classify-random-4', 'classify-chosen-4']
     """
-    job = {"classify": classify, "complete": complete, "survive": survive, "model": model, "outlook": outlook}
+    jobs = {job.__name__: job for job in (classify, complete, survive, beside, model, outlook)}
     with Cost() as cost:
-        found = job[params["job"]](params)
+        found = jobs[params["job"]](params)
     rows = [row for part, _ in found for row in part]
     units = [table for _, table in found if table is not None]
     for row in rows:
@@ -82,16 +84,17 @@ def completed(method: Any, adata: AnnData, fold: Fold, params: dict[str, Any]) -
     found = evaluate_completion(adata, [method], splits, arms=params.get("arms") or ARMS, seed=0)
     kept = found.rows[(found.rows.fold == -1) & ~found.rows.metric.str.startswith("difference:")]
     rows = [
-        {"task": _task(row.slice), "metric": row.metric, "value": row.value, "n": int(row.n)}
+        {"task": task_of(row.slice), "metric": row.metric, "value": row.value, "n": int(row.n)}
         for row in kept.itertuples()
     ]
     table = found.predictions
-    units = pd.DataFrame({"patient": table.group, "task": table.arm.map(lambda arm: _task(f"arm={arm}")),
+    units = pd.DataFrame({"patient": table.group, "task": table.arm.map(lambda arm: task_of(f"arm={arm}")),
                           "metric": "squared", "value": table.squared, "weight": table.n_hidden})  # fmt: skip
     return [(rows, units)]
 
 
-def _task(part: str) -> str:
+def task_of(part: str) -> str:
+    """The name of the task of an arm, e.g. ``restore-random-10``."""
     return "restore-" + part.removeprefix("arm=").replace(" %", "").replace(" ", "-")
 
 
@@ -132,11 +135,31 @@ def model(params: dict[str, Any]) -> list[tuple]:
         found.append(([{"task": "fine-tuning", "metric": "seconds", "value": cost.seconds, "n": len(train)}], None))
         drawn = panels(train, cohort.label, draw, params.get("sizes") or SIZES)
         found.append(score_panels(RunMethod(str(tuned.folder)), train, test, cohort.label, drawn, refit=False))
-        held = set(test.obs["exval_patient"])
-        for name in MEMBERS.get(params["data"], ()):
-            part = load(name, params.get("data_dir"))
-            out_n = part.obs["exval_patient"].isin(held).to_numpy()
-            found += embedded(run, part[~out_n].copy(), part[out_n].copy(), (), f"survival-{name}", draw)
+        for name, known, new in members(params, test):
+            found += embedded(run, known, new, (), f"survival-{name}", draw)
+    return found
+
+
+def members(params: dict[str, Any], test: AnnData) -> Iterator[tuple[str, AnnData, AnnData]]:
+    """The cohorts with an outcome within the one that was divided, on the same two sides."""
+    held = set(test.obs["exval_patient"])
+    for name in MEMBERS.get(params["data"], ()):
+        part = load(name, params.get("data_dir"))
+        out_n = part.obs["exval_patient"].isin(held).to_numpy()
+        yield name, part[~out_n].copy(), part[out_n].copy()
+
+
+def beside(params: dict[str, Any]) -> list[tuple]:
+    """A survival method without a network on the folds of :func:`model`: what its embedding is held against."""
+    from exval.methods import resolve
+    from exval.tasks.patients.outlook import score_survival
+
+    cohort, found = COHORTS[params["data"]], []
+    _, _, test = divided(params, load(params["data"], params.get("data_dir")), cohort.label)
+    for name, known, new in members(params, test):
+        columns = COHORTS[name].clinical if params.get("clinical") else ()
+        method = resolve(params["method"]).set_params(covariates=columns)
+        found.append(score_survival(method.fit(known), known, new, f"survival-{name}"))
     return found
 
 
@@ -185,15 +208,24 @@ def outlook(params: dict[str, Any]) -> list[tuple]:
                 for asked in ((), clinical):
                     label = title + (" + clinical" if asked else "")
                     found += _named(embedded(run, train, test, asked, "survival", draw), label, name)
-            best = several or one
-            scratch = pretrained(stripped(train), "gexbert", room / f"none-{name}", **{**settings, "steps": 1})
-            for title, run in (("gexbert, Cox head", best), ("gexbert, Cox head, not pretrained", scratch)):
-                found += _named(taught(run, train, test, room / f"{name}-{title}", params, draw), title, name)
-            if params.get("anchors", True):
-                restorers: dict[str, Any] = {"gexbert": RunCompleter(str(best.folder)).fit(train)}
-                restorers |= {kind: as_completer(kind, seed=draw).fit(stripped(train)) for kind in ("mean", "ppca")}
-                for arm, rows, units in score_anchors(restorers, train, test):
-                    found += _named([(rows, units)], arm, name)
+            # One thing changes from each arm to the next: the cohorts, the steps, the fitted Gaussian.
+            one_step = {**settings, "steps": 1}
+            heads = {} if several is None else {"gexbert, several cohorts": several}
+            heads |= {
+                "gexbert, one cohort": one,
+                "gexbert, not pretrained": pretrained(stripped(train), "gexbert", room / f"none-{name}", **one_step),
+                "from scratch": pretrained(stripped(train), "no-factors", room / f"scratch-{name}", **one_step),
+            }
+            for title, run in heads.items():
+                found += _named(taught(run, train, test, room / f"{name}-{title}", params, draw),
+                                f"{title}, Cox head", name)  # fmt: skip
+            restorers: dict[str, Any] = {"gexbert": RunCompleter(str(one.folder)).fit(train)}
+            restorers |= {kind: as_completer(kind, seed=draw).fit(stripped(train)) for kind in ("mean", "ppca")}
+            if several is not None:  # what more patients bring, to both
+                restorers["gexbert, several cohorts"] = RunCompleter(str(several.folder)).fit(train)
+                restorers["ppca, several cohorts"] = as_completer("ppca", seed=draw).fit(pooled)
+            for arm, rows, units in score_anchors(restorers, train, test):
+                found += _named([(rows, units)], arm, name)
     return found
 
 

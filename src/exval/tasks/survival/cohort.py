@@ -11,9 +11,9 @@ import pandas as pd
 
 from exval.data.clinical import known_column, read_outcome
 from exval.data.columns import names_of, texts
+from exval.data.patient_ids import joined, patients_of, repeated
 from exval.errors import ExvalError, InputError, UnitError
 from exval.methods.survival.base import EVENT, TIME
-from exval.tasks.patient_ids import joined, patient_ids, repeated
 from exval.tasks.survival.covariates import check_covariates, join_table
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def read_cohort(
     clinical, clinical_table
         Columns of obs, a csv beside the file, or columns of either.
     patient
-        Column that names the patient of a sample; see :func:`exval.tasks.patient_ids.patient_ids`.
+        Column that names the patient of a sample; see :func:`exval.data.patient_ids.patients_of`.
     split_by
         Column held out as a whole, such as the hospital.
     obsm
@@ -139,7 +139,8 @@ def read_cohort(
         columns = f"{time!r} or {(event or censored)!r}"
         note = f"samples without a value in {columns} are left out"
         notes.append({"what": "no outcome", "n": len(obs) - len(keep), "note": note})
-    patients = patient_ids(source.file_names, obs, patient)[keep]
+    told = patients_of(source.file_names, obs, patient)
+    patients = told.id_n[keep]
     groups = patients
     if split_by is not None:
         groups = _groups(obs, split_by, keep, patients)
@@ -148,6 +149,7 @@ def read_cohort(
     adata = source.to_adata(keep, obsm=obsm, measured=True)
     for name in covariates:
         adata.obs[name] = obs[name].iloc[keep].array
+    adata.obs["exval_patient"] = patients
     adata.obs[TIME], adata.obs[EVENT] = outcome.time_n[keep], outcome.event_n[keep]
     warnings = list(outcome.warnings)
     twice = repeated(patients)
@@ -155,7 +157,7 @@ def read_cohort(
         several = int(np.isin(patients.astype(str), twice).sum())
         who = ", ".join(twice[:3]) + (", ..." if len(twice) > 3 else "")
         have = f"{len(twice)} patients have" if len(twice) > 1 else "1 patient has"
-        note = f"{have} {several} samples ({who}): all samples of a patient stay on one side of every split"
+        note = f"{have} {several} samples ({who}; told by {told.told_by}): they stay on one side of every split"
         notes.append({"what": "repeated patients", "n": several, "note": note})
     return Cohort(source.name, adata, patients, groups, source.unit, tuple(covariates), split_by or "", notes,
                   [*source.warnings, *warnings])  # fmt: skip

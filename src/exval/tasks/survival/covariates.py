@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from exval.data.patient_ids import barcode
 from exval.errors import InputError
-from exval.tasks.patient_ids import barcode
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,7 @@ import numpy as np
 
 from exval.data.columns import names_of
 from exval.errors import GeneError
+from exval.methods.base import Card
 from exval.methods.run import RunMethod
 from exval.methods.survival.base import SurvivalMethod
 from exval.methods.survival.design import ClinicalDesign
@@ -51,7 +52,10 @@ class TaughtRun(SurvivalMethod):
         A panel that the run is shown; all genes by default.
     """
 
-    card = RunMethod.card
+    @property
+    def card(self) -> Card:
+        """That of the run."""
+        return self.embedder.card
 
     def __init__(self, embedder: RunMethod, covariates: Sequence[str] = (), genes: Sequence[str] | None = None) -> None:
         super().__init__(covariates, genes)
