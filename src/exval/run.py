@@ -21,6 +21,7 @@ from exval.objectives.survival import survival_from_hazards
 from exval.recipes.config import RunConfig
 from exval.rng import Draw
 from exval.train.checkpoint import check_version, load_weights
+from exval.train.folds import load_folds
 from exval.visibility import Everything, Split, depth, to_model_unit, totals
 
 SHARED_LEAST = (
@@ -192,11 +193,23 @@ class Run:
     # what can be asked
 
     @torch.inference_mode()
-    def embed(self, adata, size: int = 64) -> np.ndarray:
-        """(n, d) float32 sample embeddings of a prepared AnnData."""
+    def embed(self, adata, size: int = 64, identity_n: np.ndarray | None = None) -> np.ndarray:
+        """(n, d) float32 sample embeddings of a prepared AnnData.
+
+        Parameters
+        ----------
+        identity_n
+            (n,) who the samples are (:func:`exval.data.hashing.hashes_of`). Those of the training are then read by
+            factors fitted without them, as new samples will be: for whoever is to learn something from the embedding.
+        """
+        fold_n = None
+        if identity_n is not None and self.config.model.posterior:
+            fold_n = torch.as_tensor(load_folds(self.model.factors, self.folder, identity_n))
         out = np.empty((adata.n_obs, self.model.sample_width), np.float32)
         show = self.config.show
         for rows, batch in self._pieces(adata, size):
+            if fold_n is not None:
+                batch = replace(batch, obs={"fold": fold_n[rows]})
             split = show.split(fixed_ids(batch), Draw(0)).to(self.device)
             out[rows] = self.model.pool(self.model.encode(split)).float().cpu().numpy()
         return self._finite(out, "embedding", adata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from exval.nn.posterior import FOLDS, Fitted, Posterior, fold_of
 G, RANK = 12, 3
 
 
-def packed_of(x_ng, ids=None):
+def packed_of(x_ng, fold_n=None):
     batch = ExpressionBatch.from_csr(all_stored(x_ng), n_genes=x_ng.shape[1], unit="z", implicit="missing")
-    return batch if ids is None else ExpressionBatch(**{**vars(batch), "id_n": torch.as_tensor(ids)})
+    return batch if fold_n is None else replace(batch, obs={"fold": torch.as_tensor(fold_n)})
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def data():
 
 @pytest.fixture(scope="module")
 def fitted(data):
-    ids = np.random.default_rng(1).integers(0, 2**62, len(data))
-    return Posterior(G, RANK).fit(packed_of(data, ids)), ids
+    fold_n = fold_of(torch.as_tensor(np.random.default_rng(1).integers(0, 2**62, len(data)))).numpy()
+    return Posterior(G, RANK).fit(packed_of(data, fold_n)), fold_n
 
 
 def test_conditional_mean_and_sd_by_the_whole_covariance(fitted, data):
@@ -74,34 +75,32 @@ def test_nothing_shown_is_the_prior(fitted):
 
 def test_a_training_sample_is_asked_of_factors_fitted_without_it(fitted, data):
     """Another value of a sample must not change what training tells of it: it shaped none of its factors."""
-    model, ids = fitted
-    fold_n = fold_of(torch.as_tensor(ids)).numpy()
-    assert set(fold_n) == set(range(FOLDS)) and np.bincount(fold_n).min() > 30
+    model, fold_n = fitted
+    assert set(fold_n) == set(range(1, FOLDS + 1)) and np.bincount(fold_n)[1:].min() > 30
     shifted = data.copy()
     shifted[fold_n == 2] += np.random.default_rng(5).normal(size=(int((fold_n == 2).sum()), G)).astype(np.float32) * 3
-    other = Posterior(G, RANK).fit(packed_of(shifted, ids))
-    own = packed_of(data[fold_n == 2], ids[fold_n == 2])
+    other = Posterior(G, RANK).fit(packed_of(shifted, fold_n))
+    own, bare = packed_of(data[fold_n == 2], fold_n[fold_n == 2]), packed_of(data[fold_n == 2])
     # Turned differently, but what is expected of a gene does not depend on how factors are turned.
-    for one, two in zip(*((m.train().prior(*m.distribution(own), own)) for m in (model, other))):
+    for one, two in zip(*((m.prior(*m.distribution(own), own)) for m in (model, other))):
         torch.testing.assert_close(one, two, atol=2e-3, rtol=2e-3)
-    whole = [m.eval().prior(*m.distribution(own), own).mean_q for m in (model, other)]
+    whole = [m.prior(*m.distribution(bare), bare).mean_q for m in (model, other)]
     assert (whole[0] - whole[1]).abs().max() > 0.05
 
 
 def test_folds_lie_on_the_whole(fitted, data):
-    model, ids = fitted
-    batch = packed_of(data, ids)
-    a, b = model.train().scores(batch), model.eval().scores(batch)
+    model, fold_n = fitted
+    a, b = model.scores(packed_of(data, fold_n)), model.scores(packed_of(data))
     for r in range(RANK):
         assert np.corrcoef(a[:, r], b[:, r])[0, 1] > 0.95
 
 
 def test_refit_keeps_the_direction_of_the_scores(fitted, data):
-    model, ids = fitted
-    batch = packed_of(data[:200], ids[:200])
+    model, fold_n = fitted
+    batch = packed_of(data[:200])
     first = Posterior(G, RANK).fit(batch).eval()
     before = first.scores(batch)
-    after = first.refit(packed_of(data, ids)).scores(batch)
+    after = first.refit(packed_of(data)).scores(batch)
     for r in range(RANK):
         assert np.corrcoef(before[:, r], after[:, r])[0, 1] > 0.95
     np.testing.assert_allclose(first.noise_g, model.noise_g, rtol=0.05)
@@ -115,3 +114,28 @@ def test_genes_that_nobody_has_tell_nothing(data):
     given = packed_of(data[:3])
     without = packed_of(x[:3])
     torch.testing.assert_close(model.scores(given), model.scores(without))
+
+
+def test_leading_factors_alone_are_a_model_of_its_own(fitted, data):
+    """What the others explain counts as noise: the answers are those of the truncated model."""
+    from exval.lowrank.gaussian import posterior
+
+    model = fitted[0]
+    whole = FactorModel(*(getattr(model, name).double().numpy() for name in Fitted._fields))
+    noise_g = whole.noise_g + (whole.loadings_gr[:, 2:] ** 2).sum(1) + whole.loading_var_gr[:, 2:].sum(1)
+    short = FactorModel(whole.mean_g, whole.loadings_gr[:, :2], noise_g, whole.loading_var_gr[:, :2])
+    x = data[:4].copy()
+    x[:, 3:9] = np.nan
+    mean_nr, cov_nrr = model.distribution(packed_of(x), keep=2)
+    expected = posterior(short, x.astype(float))
+    np.testing.assert_allclose(mean_nr, expected.mean_nr, atol=1e-4)
+    np.testing.assert_allclose(cov_nrr, expected.cov_nrr, atol=1e-4)
+
+
+def test_tables_of_the_folds_come_back(fitted, data):
+    model, fold_n = fitted
+    batch = packed_of(data, fold_n)
+    bare = Posterior(G, RANK)
+    bare.load_state_dict(model.state_dict())
+    assert bare.model_n(batch) is None
+    torch.testing.assert_close(bare.with_tables(**model.tables()).scores(batch), model.scores(batch))

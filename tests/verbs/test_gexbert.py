@@ -238,7 +238,6 @@ def test_classes_that_were_scaled_each_on_its_own_are_refused(patients, tmp_path
 def test_no_patient_is_parted_by_validation_or_by_the_folds_of_factors(patients, tmp_path, monkeypatch):
     import exval.verbs.finetune as tuning
     import exval.verbs.pretrain as training
-    from exval.nn.posterior import fold_of, group_of
 
     twice = patients[:80].copy()
     twice.obs_names = [f"TCGA-AA-{i // 2:04d}-{i % 2:02d}" for i in range(80)]
@@ -251,9 +250,9 @@ def test_no_patient_is_parted_by_validation_or_by_the_folds_of_factors(patients,
         names = [twice.obs_names[i][:12] for i in range(80)]
         sides = [{names[i] for i in rows} for rows in (feed.train_rows, feed.valid_rows)]
         assert sides[1] and not sides[0] & sides[1]
-    batch = seen[0].store.batch(np.arange(80))
-    folds = fold_of(group_of(batch)).numpy().reshape(40, 2)
-    assert (folds[:, 0] == folds[:, 1]).all() and len(set(folds[:, 0])) > 1
+    for feed, name in ((seen[0], "fold"), (seen[1], "fold"), (seen[1], "class_fold")):
+        folds = feed.store.batch(np.arange(80)).obs[name].numpy().reshape(40, 2)
+        assert (folds[:, 0] == folds[:, 1]).all() and len(set(folds[:, 0])) > 1
 
 
 def _noting(fit, seen):

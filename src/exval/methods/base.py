@@ -74,13 +74,15 @@ class Method(BaseEstimator):
         ``obs["exval_time"]`` and ``obs["exval_event"]``: :class:`exval.methods.survival.base.SurvivalMethod`.
 
     Genes are matched by name at predict. A gene that was fitted and is not in the new file counts as *not measured*
-    and takes its training mean: zero would claim that it was looked for and not found.
+    and takes its training mean, zero would claim that it was looked for and not found; a method that ``integrates``
+    makes no claim about it at all.
     """
 
     name: str = ""
     aliases: tuple[str, ...] = ()
     card: Card
     transductive: bool = False
+    integrates: bool = False  # genes that were not measured are integrated out: a panel needs no new fit
 
     @property
     def title(self) -> str:
@@ -99,6 +101,11 @@ class Method(BaseEstimator):
 
     def fit(self, adata: AnnData, label: str | None = None) -> Method:
         raise TypeError(f"{type(self).__name__} has to define fit")
+
+    def embed_to_learn(self, adata: AnnData, identity_n: np.ndarray) -> np.ndarray:
+        """(n, d) the embedding of samples that something is to be learned from; ``identity_n`` says who they are, for
+        methods that read samples of their own training differently."""
+        return self.embed(adata)  # type: ignore[attr-defined]
 
     def predict(self, adata: AnnData) -> pd.Series:
         """The most probable class of each cell, indexed by ``obs_names`` (methods with ``predict_proba`` only)."""

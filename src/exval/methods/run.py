@@ -98,6 +98,10 @@ class RunMethod(Method):
         """(n, d) float32."""
         return self.run.embed(adata)
 
+    def embed_to_learn(self, adata, identity_n) -> np.ndarray:
+        """(n, d) float32, samples of its training as if it had not seen them (:meth:`exval.run.Run.embed`)."""
+        return self.run.embed(adata, identity_n=identity_n)
+
     def predict_proba(self, adata) -> pd.DataFrame:
         """(n, classes) of a fine-tuned run."""
         return pd.DataFrame(self.run.predict_proba(adata), index=adata.obs_names, columns=self.run.classes)

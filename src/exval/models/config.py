@@ -41,6 +41,8 @@ class ModelConfig(BaseModel):
         shown. Otherwise the genes that are not shown or hidden are zeros.
     prior
         The head corrects the conditional mean and sd that the factors give (needs ``posterior``).
+    class_prior
+        The label head corrects how likely each class is by its Gaussian over the factors (needs ``posterior``).
     scale
         Every gene is standardised by its training mean and sd before the model reads it.
     readout
@@ -67,6 +69,7 @@ class ModelConfig(BaseModel):
     factors: int = Field(0, ge=0)
     posterior: bool = False
     prior: bool = False
+    class_prior: bool = False
     scale: bool = False
     readout: bool = False
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -85,6 +88,8 @@ class ModelConfig(BaseModel):
             raise ValueError("model.posterior needs factors; set model.factors, or model.posterior=false too")
         if self.prior and not self.posterior:
             raise ValueError("model.prior needs model.posterior=true: it is what the factors expect")
+        if self.class_prior and not (self.posterior and self.n_classes):
+            raise ValueError("model.class_prior needs model.posterior=true and classes to tell apart")
         if not self.pooling:
             raise ValueError("model.pooling is empty; name at least one of S, T, max, mean, factors")
         return self

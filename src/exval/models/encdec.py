@@ -8,7 +8,8 @@
 - With ``readout``, the sample embedding itself also answers: its product with the gene's vector is added (ours).
 - With ``factors``, scores on the training samples' principal components stand beside them (ours; 0 turns it off).
 - For dense values of which any subset is shown (patients), every gene is standardised (``scale``), the factors are a
-  Gaussian's posterior (``posterior``), and the head corrects what that Gaussian expects (``prior``).
+  Gaussian's posterior (``posterior``), the head corrects what that Gaussian expects (``prior``), and the label head
+  what the Gaussians of the classes say (``class_prior``).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from exval.heads import HEADS
 from exval.heads.base import Prior
 from exval.models.config import ModelConfig, Part
 from exval.nn.blocks import CrossAttention, EncoderBlock, FeedForward, LabelHead, segment_max, segment_mean
+from exval.nn.class_gaussians import ClassGaussians
 from exval.nn.factors import Factors
 from exval.nn.linear_attention import PerformerBlock, ZeroAttention
 from exval.nn.posterior import Posterior
@@ -120,7 +122,11 @@ class EncoderDecoder(nn.Module):
         if config.readout:
             self.readout = SampleReadout(self.sample_width, d, e)
         self.head = _made(HEADS, config.head, "model.head", e, n_genes)
-        self.labels = LabelHead(self.part_widths, config.n_classes) if config.n_classes else None
+        self.labels = self.class_prior = None
+        if config.n_classes:
+            self.labels = LabelHead(self.part_widths, config.n_classes, corrects=config.class_prior)
+        if config.class_prior:
+            self.class_prior = ClassGaussians(config.n_classes, config.factors)
 
     @property
     def part_widths(self) -> dict[str, int]:
@@ -141,9 +147,9 @@ class EncoderDecoder(nn.Module):
 
     def encode(self, split: Split, path: str | None = None) -> Encoded:
         """Encode the visible pairs of each sample, the context tokens in front."""
-        visible, shown, device = split.visible, split.shown, split.visible.genes_t.device
+        visible, shown, device = split.visible, self.shown(split), split.visible.genes_t.device
         if self.scale is not None:
-            visible, shown = self.scale.batch(visible), self.scale.batch(shown)
+            visible = self.scale.batch(visible)
         n, n_context = visible.n, N_CONTEXT if self.factors is not None else N_CONTEXT - 1
         at_t = torch.arange(len(visible.genes_t), device=device) + n_context * (visible.sample_t + 1)
         offsets_n1 = visible.offsets_n1 + n_context * torch.arange(n + 1, device=device)
@@ -171,6 +177,10 @@ class EncoderDecoder(nn.Module):
             x_td = block(x_td, offsets_n1, path)
         return Encoded(self.norm(x_td), offsets_n1, gene_t, gene_gd, scores_nr, cov_nrr)
 
+    def shown(self, split: Split) -> ExpressionBatch:
+        """What may be read of the samples, on the scale that the model reads."""
+        return split.shown if self.scale is None else self.scale.batch(split.shown)
+
     def pool(self, encoded: Encoded) -> Tensor:
         """(n, width of the parts joined) sample embedding. The mean and the maximum run over the genes, not T and S."""
         is_gene_t = encoded.gene_t < self.n_genes
@@ -189,6 +199,8 @@ class EncoderDecoder(nn.Module):
         encoded = self.encode(split, path)
         h_sample = self.pool(encoded)
         logits_nc = None if self.labels is None else self.labels(h_sample)
+        if self.class_prior is not None:
+            logits_nc = logits_nc + self.class_prior(self.factors, self.shown(split))
         if len(split.queries.genes_t) == 0:
             return Output(None, h_sample, None, logits_nc)
         prior = None

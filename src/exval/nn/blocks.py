@@ -73,9 +73,13 @@ class LabelHead(nn.Module):
     ----------
     widths
         Width of each part of the embedding, by name and in order ("S", "T", "max", "mean", "factors").
+    corrects
+        Its logits are added to others that are right already: all of it starts at zero.
     """
 
-    def __init__(self, widths: dict[str, int], n_classes: int, hidden: int = 256, dropout: float = 0.1) -> None:
+    def __init__(
+        self, widths: dict[str, int], n_classes: int, hidden: int = 256, dropout: float = 0.1, corrects: bool = False
+    ) -> None:
         super().__init__()
         names = [name for name, width in widths.items() for _ in range(width)]
         is_factor = torch.tensor([name == "factors" for name in names])
@@ -93,9 +97,12 @@ class LabelHead(nn.Module):
         n_factors = int(is_factor.sum())
         self.factors = branch(n_factors) if n_factors else None
         self.encoder = branch(len(names) - n_factors) if n_factors < len(names) else None
-        if self.factors is not None and self.encoder is not None:
-            nn.init.zeros_(self.encoder[-1].weight)
-            nn.init.zeros_(self.encoder[-1].bias)
+        late = [self.encoder] if self.factors is not None and self.encoder is not None else []
+        if corrects:
+            late = [branch for branch in (self.factors, self.encoder) if branch is not None]
+        for branch in late:
+            nn.init.zeros_(branch[-1].weight)
+            nn.init.zeros_(branch[-1].bias)
 
     def forward(self, h_nd: Tensor) -> Tensor:
         parts = []

@@ -34,8 +34,8 @@ class Posterior(nn.Module):
     estimates: they are shrunk, and their own variance enters both (:mod:`exval.lowrank.fit`).
 
     A network that is to correct these answers must not learn from the answers for samples that the factors were fitted
-    to, which are too good. While training, a sample is therefore asked of factors fitted without its fold (a fifth of
-    the samples, by the sample's id), turned to lie on those of all samples. Elsewhere the factors of all are used.
+    to, which are too good. A sample with ``obs["fold"]`` above zero is therefore asked of factors fitted without that
+    fold (a fifth of the samples), turned to lie on those of all samples; elsewhere the factors of all are used.
 
     Source: Rubin and Thayer 1982, Psychometrika 47:69 (factor analysis); Tipping and Bishop 1999; leaving the sample's
     fold out follows Wolpert 1992, Neural Networks 5:241 (stacked generalisation).
@@ -60,16 +60,20 @@ class Posterior(nn.Module):
         self.register_buffer("spread_mgr", torch.zeros(1, n_genes, rank), persistent=False)
         self.register_buffer("facts_mg2", torch.zeros(1, n_genes, 2), persistent=False)
 
-    def fit(self, batch: ExpressionBatch, seed: int = 0) -> Posterior:
-        """Fit to training samples, on the scale that the model reads; a gene that none of them has tells nothing."""
+    def fit(self, batch: ExpressionBatch, seed: int = 0, folds: bool = True) -> Posterior:
+        """Fit to training samples, on the scale that the model reads; a gene that none of them has tells nothing.
+
+        ``obs["fold"]`` says of each sample which fold it is in, 1 to 5; without it, the sample's id does.
+        Without ``folds`` nothing is fitted but the whole.
+        """
         x_ng = batch.dense().numpy().astype(np.float64)
-        fold_n = fold_of(group_of(batch)).numpy()
+        fold_n = batch.obs.get("fold", fold_of(batch.id_n)).numpy()
         whole = _fitted(x_ng, min(self.rank, max(len(x_ng) // SAMPLES_PER_FACTOR, 1)), seed, self.rank)
         self._keep(whole)
         parts = [whole]
-        if len(x_ng) >= LEAST_TO_FOLD:
+        if folds and len(x_ng) >= LEAST_TO_FOLD:
             rank = min(self.rank, len(x_ng) // SAMPLES_PER_FACTOR)
-            rests = [x_ng[fold_n != k] for k in range(FOLDS)]
+            rests = [x_ng[fold_n != k] for k in range(1, FOLDS + 1)]
             parts += [_turned(_fitted(rest, rank, seed, self.rank), whole) for rest in rests]
         self.table_mgr = torch.stack([part.loadings_gr for part in parts])
         self.spread_mgr = torch.stack([part.spread_gr for part in parts])
@@ -91,13 +95,29 @@ class Posterior(nn.Module):
         self._keep(_turned(_fitted(x_ng, rank, seed, self.rank), before))
         return self
 
-    def _model_n(self, samples: ExpressionBatch) -> Tensor | None:
+    @property
+    def n_models(self) -> int:
+        """1, and one for each fold."""
+        return len(self.table_mgr)
+
+    def model_n(self, samples: ExpressionBatch) -> Tensor | None:
         """(n,) which of the fitted models a sample is asked of; None for that of all samples."""
-        return 1 + fold_of(group_of(samples)) if self.training and len(self.table_mgr) > 1 else None
+        return samples.obs.get("fold") if self.n_models > 1 else None
+
+    def tables(self) -> dict[str, Tensor]:
+        """What :meth:`fit` kept of the folds, for a file beside the weights."""
+        return {"loadings": self.table_mgr[1:], "spread": self.spread_mgr[1:], "facts": self.facts_mg2[1:]}
+
+    def with_tables(self, loadings: Tensor, spread: Tensor, facts: Tensor) -> Posterior:
+        """The same with the folds of :meth:`tables`."""
+        own = (self.loadings_gr, self.spread_gr, torch.stack([self.mean_g, self.noise_g], 1))
+        joined = [torch.cat([mine[None], part.to(mine)]) for mine, part in zip(own, (loadings, spread, facts))]
+        self.table_mgr, self.spread_mgr, self.facts_mg2 = joined
+        return self
 
     def facts(self, pairs: ExpressionBatch) -> Fitted:
         """(t,) means, (t, r) loadings, (t,) noise and (t, r) variance of the loadings of packed pairs."""
-        genes_t, model_n = pairs.genes_t.long(), self._model_n(pairs)
+        genes_t, model_n = pairs.genes_t.long(), self.model_n(pairs)
         if model_n is None:
             return Fitted(*(getattr(self, name).index_select(0, genes_t) for name in Fitted._fields))
         model_t = model_n[pairs.sample_t]
@@ -108,13 +128,22 @@ class Posterior(nn.Module):
         """(n, r) posterior means; the prior has mean 0 and sd 1."""
         return self.distribution(shown)[0]
 
-    def distribution(self, shown: ExpressionBatch) -> tuple[Tensor, Tensor]:
-        """(n, r) posterior means and (n, r, r) covariances."""
+    def evidence(self, shown: ExpressionBatch, keep: int | None = None) -> tuple[Tensor, Tensor]:
+        r"""(n, r, r) precision :math:`W_v^\top \Psi_v^{-1} W_v` and (n, r) :math:`W_v^\top \Psi_v^{-1} (x_v - \mu_v)`.
+
+        Parameters
+        ----------
+        keep
+            The leading factors alone; what the others explain counts as noise.
+        """
         with torch.autocast(shown.values_t.device.type, enabled=False):
             mean_t, loadings_tr, noise_t, spread_tr = self.facts(shown)
+            if keep is not None and keep < self.rank:
+                noise_t = noise_t + loadings_tr[:, keep:].square().sum(1) + spread_tr[:, keep:].sum(1)
+                loadings_tr, spread_tr = loadings_tr[:, :keep], spread_tr[:, :keep]
             weighted_tr = loadings_tr / noise_t[:, None]
             away_t = shown.values_t - mean_t
-            lost_nr = loadings_tr.new_zeros(shown.n, self.rank)
+            lost_nr = loadings_tr.new_zeros(shown.n, loadings_tr.shape[1])
             lost_nr.index_add_(0, shown.sample_t, spread_tr / noise_t[:, None])
             # One small product per sample: nothing is padded.
             lengths = shown.lengths_n.tolist()
@@ -123,9 +152,15 @@ class Posterior(nn.Module):
             for loadings, weighted, away in parts:
                 precision.append(weighted.T @ loadings)
                 evidence.append(weighted.T @ away)
-            chol_nrr = torch.linalg.cholesky(torch.stack(precision) + torch.diag_embed(1 + lost_nr))
+            return torch.stack(precision) + torch.diag_embed(lost_nr), torch.stack(evidence)
+
+    def distribution(self, shown: ExpressionBatch, keep: int | None = None) -> tuple[Tensor, Tensor]:
+        """(n, r) posterior means and (n, r, r) covariances, of the leading factors where ``keep`` says so."""
+        precision_nrr, evidence_nr = self.evidence(shown, keep)
+        with torch.autocast(shown.values_t.device.type, enabled=False):
+            chol_nrr = torch.linalg.cholesky(precision_nrr + torch.eye(evidence_nr.shape[1]).to(precision_nrr))
             cov_nrr = torch.cholesky_inverse(chol_nrr)
-            mean_nr = torch.cholesky_solve(torch.stack(evidence)[:, :, None], chol_nrr)[:, :, 0]
+            mean_nr = torch.cholesky_solve(evidence_nr[:, :, None], chol_nrr)[:, :, 0]
             return mean_nr, cov_nrr
 
     def genes(self) -> Tensor:
@@ -150,14 +185,9 @@ class Posterior(nn.Module):
         return Prior(mean_q, variance_q.sqrt())
 
 
-def group_of(batch: ExpressionBatch) -> Tensor:
-    """(n,) what no fold parts: the patient where one has several samples, else the sample."""
-    return batch.obs.get("patient", batch.id_n)
-
-
-def fold_of(id_n: Tensor) -> Tensor:
-    """(n,) fold of each sample, a function of its id alone."""
-    return (mix(id_n) & 0x7FFFFFFF) % FOLDS
+def fold_of(key_n: Tensor) -> Tensor:
+    """(n,) fold of each sample, 1 to 5, a function of what no fold may part: its patient's number, or its own."""
+    return 1 + (mix(key_n) & 0x7FFFFFFF) % FOLDS
 
 
 class Fitted(NamedTuple):

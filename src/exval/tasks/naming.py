@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from exval.data.source import Source
 
-CHEAP = ("logreg", "pca-knn")
+CHEAP = ("logreg", "pca-knn", "rda")
+"""The last one is tried where values were measured (log2, z): there panels are small and differ."""
 MOST_REFERENCE = 50_000
 MIN_SAME = 20
 """Counts that a cell needs to be recognised by them alone: on a handful of genes two cells are the same by chance."""
@@ -118,8 +119,9 @@ def prepare(
     return Setting(reference, sample, picked, shared, thin, notes)
 
 
-def candidates(method: Any, seed: int, device: str) -> list[Method]:
-    """The methods that compete: those named; with ``auto`` the cheap ones, which a run or an embedding must beat.
+def candidates(method: Any, seed: int, device: str, measured: bool = False) -> list[Method]:
+    """The methods that compete: those named; with ``auto`` the cheap ones, which a run or an embedding must beat;
+    ``measured`` says that the file is in log2 or z.
 
     Examples
     --------
@@ -137,7 +139,7 @@ def candidates(method: Any, seed: int, device: str) -> list[Method]:
         for spec in specs
     )
     named = [spec for spec in specs if spec != "auto"]
-    names = named if simple else [*CHEAP, *named]
+    names = named if simple else [*(CHEAP if measured else CHEAP[:2]), *named]
     found = [configured(spec, seed=seed, device=device) for spec in dict.fromkeys(names)]
     titles = [m.title for m in found]
     if len(set(titles)) < len(titles):

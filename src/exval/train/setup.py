@@ -91,6 +91,14 @@ def prepare(model, config: RunConfig, feed: Feed) -> None:
         )
 
 
+def prepare_classes(model, config: RunConfig, feed: Feed) -> None:
+    """Take the moments of the classes, of training samples only."""
+    rows = np.sort(np.random.default_rng(config.train.seed).permutation(feed.train_rows)[:FIT_SAMPLES])
+    batch = config.visibility.target(feed.store.batch(rows))
+    batch = batch if model.scale is None else model.scale.batch(batch)
+    model.class_prior.fit(model.factors, batch, batch.obs["label"])
+
+
 def finish_factors(model, config: RunConfig, feed: Feed) -> None:
     """Fit factors that are a sample's posterior once more, now to the validation samples too."""
     if model.factors is not None and config.model.posterior and len(feed.valid_rows):

@@ -266,6 +266,8 @@ def _annotate(
     methods = naming.candidates(method, seed, device)
     obsm = naming.needs_obsm(methods)
     reference = open_source(ref, layer=ref_layer, unit=ref_unit, species=species, missing=True)
+    if reference.unit in ("log2", "z"):
+        methods = naming.candidates(method, seed, device, measured=True)
     with _about("the reference"):
         label_column(reference.obs, label)
         if split_by is not None:

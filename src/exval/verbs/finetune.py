@@ -20,6 +20,7 @@ from exval.run import Run, pick_device
 from exval.train import setup
 from exval.train.checkpoint import load_weights
 from exval.train.config import TrainConfig
+from exval.train.folds import copy_folds, load_folds, number_folds
 from exval.train.loop import Feed, fit
 from exval.train.targets import ClassTarget, SurvivalTarget, Target
 from exval.visibility import Everything, Subset
@@ -117,6 +118,7 @@ def finetune(
         values = source.to_adata(target.rows, obsm=False, measured=True).X
         source.warnings += check_scaling(values, names_m, label, source.obs.iloc[target.rows])
     groups_n = _groups(source, split_by, target.rows)
+    group_n = None if groups_n is None else np.unique(groups_n.astype(str), return_inverse=True)[1]
     store = Store.from_source(source, vocabulary=parent.genes).select(target.rows).with_labels(**target.codes)
     config = _config(parent.config, target.n_outputs, overrides or {}, survival=time is not None)
     train, valid = setup.split_rows(store.n, config.train.valid_share, seed, groups_n, target.strata_m)
@@ -149,13 +151,21 @@ def finetune(
             return Run(out, device)
     torch.manual_seed(seed)
     model = EncoderDecoder(config.model, store.n_genes)
-    load_weights(model, parent.folder / "model.safetensors", new=() if parent.taught_something else ("labels.",))
+    new = () if parent.taught_something else ("labels.", "class_prior.")
+    load_weights(model, parent.folder / "model.safetensors", new=new)
     for part in (model.to_decoder, model.decoder, model.head):
         part.requires_grad_(False)
     if model.factors is not None:
         model.answer_factors.requires_grad_(False)
     if model.config.readout:
         model.readout.requires_grad_(False)
+    if config.model.posterior:
+        # Who was seen in pretraining is asked of factors fitted without him, and everyone of classes without him.
+        fold_n = np.where(np.isin(np.arange(store.n), valid), 0, number_folds(seen, group_n))
+        store = store.with_labels(fold=load_folds(model.factors, parent.folder, seen), class_fold=fold_n)
+    feed = Feed(store, train, valid)
+    if config.model.class_prior:
+        setup.prepare_classes(model, config, feed)
     if first and not continued:
         setup.start_folder(out, parent.genes, both, described, taught=seen[train])
     summary = fit(
@@ -164,7 +174,7 @@ def finetune(
         config.visibility,
         # Where any subset may be asked, what is kept is what does well on subsets of all sizes.
         config.visibility if isinstance(config.visibility, Subset) else config.show,
-        Feed(store, train, valid),
+        feed,
         config.train,
         out,
         device=where,
@@ -172,6 +182,7 @@ def finetune(
         description="Fine-tuning",
     )
     if first:
+        copy_folds(parent.folder, out)
         optimistic = "whole donors" if split_by else "random samples, which is optimistic"
         text = (
             f"Taught {target.summary} on {len(train):,} samples in {summary.steps} steps "
@@ -222,15 +233,18 @@ def _config(parent: RunConfig, n_classes: int, overrides: dict[str, Any], surviv
     show = Everything(max_visible=cap, dense=parent.dense)
     if isinstance(parent.visibility, Subset):  # what is asked of few genes is learned from few genes
         show = parent.visibility.model_copy(update={"max_queries": 0, "max_shown": None if survival else FEW_SHOWN})
-        settings |= {"steps": FEW_STEPS, "lr": FEW_LR, "backbone_lr": FEW_BACKBONE, "valid_passes": 8}
+        settings |= {"steps": FEW_STEPS, "lr": FEW_LR, "backbone_lr": FEW_BACKBONE, "valid_passes": 8, "patience": 12}
         settings["batch_size"] = max(parent.train.batch_size, 64)
     if survival:  # the risk sets of a Cox head are those of a batch
-        settings |= {"batch_size": max(parent.train.batch_size, 128), "micro_batch": None}
+        settings |= {"batch_size": max(parent.train.batch_size, 128)}
+        settings["micro_batch"] = settings["batch_size"]  # never divided, on no device
         settings["steps"] = STEPS
     base = parent.model_copy(
         update={
             "kind": "finetune",
-            "model": parent.model.model_copy(update={"n_classes": n_classes}),
+            "model": parent.model.model_copy(
+                update={"n_classes": n_classes, "class_prior": parent.model.posterior and not survival}
+            ),
             "visibility": show,
             "train": TrainConfig(**settings),
         }

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from exval.data.files import check_writable
@@ -20,6 +21,7 @@ from exval.recipes.config import RunConfig, change
 from exval.run import Run, pick_device
 from exval.train import setup
 from exval.train.checkpoint import save_weights
+from exval.train.folds import number_folds, save_folds
 from exval.train.loop import Feed, fit
 
 
@@ -78,13 +80,14 @@ def pretrain(
         raise UnitError(f"{name} is in {store.unit}; {recipe} takes counts, CP10k or log1p(CP10k) (--unit if misread)")
     if store.n < 2:
         raise InputError(f"{name} has {store.n} samples; pretraining needs more than one")
-    patient_n = setup.repeated_patients(store)
-    if patient_n is not None:  # neither validation nor the folds of fitted factors part a patient
-        store = store.with_labels(patient=patient_n)
+    patient_n = setup.repeated_patients(store)  # neither validation nor the folds of fitted factors part a patient
     train, valid = setup.split_rows(store.n, config.train.valid_share, seed, patient_n)
     n_steps = setup.steps_of(steps, epochs, len(train), config.train.batch_size, config.train.steps)
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
     seen = store.identity_n  # validation samples too: they decide which weights are kept
+    fold_n = number_folds(seen, patient_n)
+    if config.model.posterior:
+        store = store.with_labels(fold=np.where(np.isin(np.arange(store.n), valid), 0, fold_n))
     described = setup.describe(
         config,
         data=name,
@@ -120,6 +123,7 @@ def pretrain(
     )
     if first:
         if config.model.posterior:
+            save_folds(model.factors, out, seen, fold_n)
             setup.finish_factors(model.cpu(), config, feed)
             save_weights(model, out / "model.safetensors")
         setup.finish_folder(out, described, summary, model, verdict(summary, config), warnings)

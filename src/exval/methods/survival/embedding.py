@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from exval.data.columns import names_of
+from exval.data.hashing import hashes_of
 from exval.errors import DivergedError, GeneError, InputError
 from exval.methods.base import Card, Method
 from exval.methods.matrix import dense_values
@@ -105,7 +106,7 @@ class EmbeddingCox(LinearSurvival):
 
     def design(self, adata):
         self.embedder_ = self.embedder.fit(self._panel(adata))
-        z_nd = self._embedded(adata)
+        z_nd = self._finite(self.embedder_.embed_to_learn(self._panel(adata), hashes_of(adata)))
         self.mean_, sd = z_nd.mean(0), z_nd.std(0)
         self.sd_ = np.where(sd > 1e-9 * (1e-9 + np.abs(self.mean_)), sd, np.inf)
         if not np.isfinite(self.sd_).any():
@@ -113,15 +114,15 @@ class EmbeddingCox(LinearSurvival):
         self._training = z_nd
         return None
 
-    def _embedded(self, adata: AnnData) -> np.ndarray:
-        z_nd = np.asarray(self.embed(adata), dtype=np.float64)
+    def _finite(self, z_nd: np.ndarray) -> np.ndarray:
+        z_nd = np.asarray(z_nd, dtype=np.float64)
         if not np.isfinite(z_nd).all():
             raise DivergedError(f"{self.title} gave an embedding with NaN or inf: nothing was kept")
         return z_nd
 
     def values(self, adata):
         z_nd = self.__dict__.pop("_training", None)  # left by design, so that fit embeds once
-        z_nd = self._embedded(adata) if z_nd is None else z_nd
+        z_nd = self._finite(self.embed(adata)) if z_nd is None else z_nd
         z_nd = np.clip((z_nd - self.mean_) / self.sd_, -LIMIT, LIMIT)
         genes = self._genes()
         self.missing_ = None if genes is None else int(np.isnan(self._of(adata, genes)).all(axis=0).sum())

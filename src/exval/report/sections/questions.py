@@ -39,16 +39,17 @@ def section(folder: Folder) -> Section | None:
 
 def _swapped(folder: Folder) -> Html | None:
     """Models with one part swapped beside the whole, each on the draws that both have."""
-    found = folder.table("ablations", "task", "method", "metric", "value", "of_gexbert", "difference", "verdict")
+    found = folder.table("ablations", "task", "method", "metric", "against", "value", "value_against", "difference",
+                         "verdict")  # fmt: skip
     if found is None:
         return None
     rows = []
     for row in found.itertuples():
         gap = f"{row.difference:+.3f} {numbers.interval(row.lo, row.hi)}" if numbers.known(row.lo) else numbers.DASH
-        rows.append([name(row.method, 30), name(row.task, 30), numbers.score(row.value), numbers.score(row.of_gexbert),
-                     gap, row.verdict])  # fmt: skip
-    head = ["model", "task", "its figure", "gexbert", "difference, positive is better", "verdict"]
-    return join(tag("p", tag("b", "One part swapped, the same budget")), table(head, rows, text=2, cls="full"))
+        rows.append([name(row.method, 30), name(row.against, 30), name(row.task, 30), numbers.score(row.value),
+                     numbers.score(row.value_against), gap, row.verdict])  # fmt: skip
+    head = ["model", "against", "task", "its figure", "the other's", "difference, positive is better", "verdict"]
+    return join(tag("p", tag("b", "One part swapped, the same budget")), table(head, rows, text=3, cls="full"))
 
 
 def _question(folder: Folder, found: pd.DataFrame, key: str, title: str, text: str) -> Html | None:

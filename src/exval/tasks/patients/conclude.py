@@ -10,7 +10,7 @@ import pandas as pd
 from exval.bench.intervals import mean_interval, verdict
 from exval.bench.survival_intervals import c_interval
 from exval.errors import InputError
-from exval.tasks.patients.models import VARIANTS
+from exval.tasks.patients.models import VARIANTS, WHOLE
 
 if TYPE_CHECKING:
     from exval.bench.results import Results
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 AGAINST = {"classify": "logreg", "restore": "ppca", "survival": "clinical", "anchors": "measured"}
 """Beginning of a task's name -> the method that the others are held against."""
 ALONE = "null-survival"
-WHOLE = "gexbert"
 MARGIN = {"accuracy": 0.01, "rmse": 0.01, "harrell_c": 0.01}
 NAMED = ("clinical", "cox + clinical", "cox", "gexbert, one cohort")
 """Survival methods that the verdict tells: the best of many, told afterwards, would be better by chance."""
@@ -37,8 +36,8 @@ def conclude(results: Results, n_boot: int = 1000) -> tuple[str, dict[str, pd.Da
     tables
         ``differences``: task, data, method, against, value (of the method), difference, lo, hi, verdict, n (patients).
         A difference is positive where the method is better. Intervals are paired bootstraps over patients, repeats
-        averaged. ``ablations``: the same of every model with one part swapped against gexbert, on the draws that both
-        have. ``figures``: task, data, method and the mean over draws of every metric.
+        averaged. ``ablations``: the same of every model against the one that it is one part away from, on the draws
+        that both have. ``figures``: task, data, method and the mean over draws of every metric.
     """
     gaps = differences(results.predictions, n_boot)
     parts = ablations(results.predictions, n_boot)
@@ -67,18 +66,33 @@ def differences(units: pd.DataFrame, n_boot: int = 1000) -> pd.DataFrame:
 
 
 def ablations(units: pd.DataFrame, n_boot: int = 1000) -> pd.DataFrame:
-    """Every model with one part swapped against gexbert; ``value`` and ``of_gexbert`` on the draws that both have."""
+    """Every model against the one that it is one part away from (:data:`exval.tasks.patients.models.VARIANTS`);
+    ``value`` and ``value_against`` on the draws that both have."""
     found = []
     if len(units):
         for (task, data), part in units.groupby(["task", "data"], sort=False):
-            names = [name for name in dict.fromkeys(part.method) if name in VARIANTS and name != WHOLE]
-            for name in names if (part.method == WHOLE).any() else ():
-                row = _compared(part, name, WHOLE, n_boot)
+            there = set(part.method)
+            names = [name for name, known in VARIANTS.items() if name in there and known.of in there]
+            for name in names:
+                row = _compared(part, name, VARIANTS[name].of, n_boot)
                 if row is not None:
                     sign = -1 if row["metric"] == "rmse" else 1
                     found.append({"task": task, "data": data, "method": name, **row,
-                                  "of_gexbert": row["value"] - sign * row["difference"]})  # fmt: skip
-    columns = ["task", "data", "method", "metric", "value", "of_gexbert", "difference", "lo", "hi", "n", "verdict"]
+                                  "value_against": row["value"] - sign * row["difference"]})  # fmt: skip
+    columns = [
+        "task",
+        "data",
+        "method",
+        "against",
+        "metric",
+        "value",
+        "value_against",
+        "difference",
+        "lo",
+        "hi",
+        "n",
+        "verdict",
+    ]
     return pd.DataFrame(found, columns=columns)
 
 
@@ -137,7 +151,7 @@ def _said(row) -> str:
 
 def _classes(gaps: pd.DataFrame) -> str:
     here = gaps[gaps.task.isin(TOLD) & gaps.task.str.startswith("classify-")]
-    here = here[(here.method == "gexbert") & (here.against != "")]
+    here = here[(here.method == WHOLE) & (here.against != "")]
     parts = [f"{row.task.rsplit('-', 1)[1]} genes {row.value:.3f}, {_said(row)}" for row in here.itertuples()]
     return f"Classes from random genes, one gexbert for all panels against logreg fitted to each: {'; '.join(parts)}." \
         if parts else ""  # fmt: skip
@@ -145,7 +159,7 @@ def _classes(gaps: pd.DataFrame) -> str:
 
 def _values(gaps: pd.DataFrame) -> str:
     here = gaps[gaps.task.isin(TOLD) & gaps.task.str.startswith("restore-")]
-    here = here[(here.method == "gexbert") & (here.against != "")]
+    here = here[(here.method == WHOLE) & (here.against != "")]
     parts = [f"{_hidden(row.task)} {row.value:.3f}, {_said(row)}" for row in here.itertuples()]
     return (
         f"Missing values (RMSE in SDs), gexbert against ppca, positive is better: {'; '.join(parts)}." if parts else ""

@@ -57,14 +57,16 @@ def divided(params: dict[str, Any], adata: AnnData, stratum: str) -> tuple[Fold,
 
 
 def classify(params: dict[str, Any]) -> list[tuple]:
-    """A simple method fitted anew to every panel."""
+    """A simple method, fitted anew to every panel unless it integrates what was not measured."""
     from exval.methods import resolve
     from exval.tasks.patients.fewgenes import SIZES, panels, score_panels
 
     label = COHORTS[params["data"]].label
     _, train, test = divided(params, load(params["data"], params.get("data_dir")), label)
     drawn = panels(train, label, int(params["draw"]), params.get("sizes") or SIZES)
-    return [score_panels(resolve(params["method"]), train, test, label, drawn, refit=True)]
+    method = resolve(params["method"])
+    method = method.fit(train, label) if method.integrates else method
+    return [score_panels(method, train, test, label, drawn, refit=not method.integrates)]
 
 
 def complete(params: dict[str, Any]) -> list[tuple]:
@@ -185,7 +187,7 @@ def outlook(params: dict[str, Any]) -> list[tuple]:
 
     from exval.methods.completion.run import RunCompleter, as_completer
     from exval.tasks.patients.anchors import score_anchors
-    from exval.tasks.patients.models import pretrained, stripped
+    from exval.tasks.patients.models import BARE, pretrained, stripped
 
     draw, names = int(params["draw"]), params["cohorts"]
     sides = {}
@@ -214,7 +216,7 @@ def outlook(params: dict[str, Any]) -> list[tuple]:
             heads |= {
                 "gexbert, one cohort": one,
                 "gexbert, not pretrained": pretrained(stripped(train), "gexbert", room / f"none-{name}", **one_step),
-                "from scratch": pretrained(stripped(train), "no-factors", room / f"scratch-{name}", **one_step),
+                "from scratch": pretrained(stripped(train), BARE, room / f"scratch-{name}", **one_step),
             }
             for title, run in heads.items():
                 found += _named(taught(run, train, test, room / f"{name}-{title}", params, draw),

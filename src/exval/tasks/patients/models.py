@@ -14,30 +14,42 @@ if TYPE_CHECKING:
     from exval.run import Run
 
 
+WHOLE = "gexbert"
+BARE = "no-gaussian"
+
+
 @dataclass(frozen=True)
 class Variant:
-    """A recipe with settings changed, and what is asked by it in words."""
+    """A recipe with settings changed, which model it is one part away from, and what is asked by it in words."""
 
     recipe: str = "gexbert"
     changes: dict[str, Any] = field(default_factory=dict)
+    of: str = ""
     asks: str = ""
 
 
-_PLAIN = {
+_BARE = {
     "model.factors": 0,
     "model.posterior": False,
     "model.prior": False,
     "model.pooling": ["S", "T", "max", "mean"],
 }
+
+
+def _swap(asks: str, **changes: Any) -> Variant:
+    """One part of the bare network swapped: with the fitted Gaussian, whatever the network does hides behind it."""
+    return Variant(changes={**_BARE, **changes}, of=BARE, asks=asks)
+
+
 VARIANTS = {
-    "gexbert": Variant(asks="exval's version"),
-    "gexbert-published": Variant("gexbert-published", asks="as published, as far as it could be read"),
-    "values-gene-bins": Variant(changes={"model.values.name": "gene-bins"}, asks="values in as quantile bins"),
-    "values-auto-bins": Variant(changes={"model.values.name": "auto-bins"}, asks="values in by auto-discretisation"),
-    "head-gene-bins": Variant(changes={"model.head.name": "gene-bins"}, asks="values out as bins"),
-    "shown-64": Variant(changes={"visibility.max_shown": 64}, asks="at most 64 genes shown"),
-    "shown-256": Variant(changes={"visibility.max_shown": 256}, asks="at most 256 genes shown"),
-    "no-factors": Variant(changes=_PLAIN, asks="continuous values, no fitted Gaussian"),
+    WHOLE: Variant(asks="exval's version"),
+    "gexbert-published": Variant("gexbert-published", of=WHOLE, asks="as published, as far as it could be read"),
+    BARE: Variant(changes=_BARE, of=WHOLE, asks="continuous values, no fitted Gaussian"),
+    "values-gene-bins": _swap("values in as quantile bins", **{"model.values.name": "gene-bins"}),
+    "values-auto-bins": _swap("values in by auto-discretisation", **{"model.values.name": "auto-bins"}),
+    "head-gene-bins": _swap("values out as bins", **{"model.head.name": "gene-bins"}),
+    "shown-64": _swap("at most 64 genes shown", **{"visibility.max_shown": 64}),
+    "shown-256": _swap("at most 256 genes shown", **{"visibility.max_shown": 256}),
 }
 
 

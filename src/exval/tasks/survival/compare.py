@@ -113,6 +113,9 @@ def say(found: Comparison, seconds: Mapping[str, float], unit: str, caution: Map
         ratio = ratio if _known(seconds[found.rival]) < np.inf and seconds[found.reference] > 0 else None
         text.append(in_words(found.rival, found.reference, found.gaps[found.rival], unit=unit, metric="C",
                              cost_ratio=ratio, caution=(caution or {}).get(found.rival, "")))  # fmt: skip
+        others = len([title for title in found.gaps if title != NULL])
+        if others > 1:
+            text.append(f"It is the best of {others}, told afterwards: by chance alone that looks better than it is.")
         text.append(f"Kept for new patients: {found.chosen} ({found.why}).")
     return " ".join(text)
 

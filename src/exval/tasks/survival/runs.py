@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from exval.data.columns import names_of
+from exval.data.hashing import hashes_of
 from exval.errors import GeneError
 from exval.methods.base import Card
 from exval.methods.run import RunMethod
@@ -37,6 +38,11 @@ class KeptRun(RunMethod):
         """(n, d) float32."""
         kept = adata.obsm.get(self.key)
         return super().embed(adata) if kept is None else np.asarray(kept)
+
+    def embed_to_learn(self, adata: AnnData, identity_n: np.ndarray) -> np.ndarray:
+        """(n, d) float32, samples of its training as if it had not seen them."""
+        kept = adata.obsm.get(self.key)
+        return super().embed_to_learn(adata, identity_n) if kept is None else np.asarray(kept)
 
 
 class TaughtRun(SurvivalMethod):
@@ -117,4 +123,4 @@ def embed_once(adata: AnnData, methods: Sequence[SurvivalMethod], genes: Sequenc
     for method in methods:
         run = method.embedder if isinstance(method, EmbeddingCox) else None
         if isinstance(run, KeptRun) and run.key not in adata.obsm:
-            adata.obsm[run.key] = run.embed(shown(adata, genes))
+            adata.obsm[run.key] = run.embed_to_learn(shown(adata, genes), hashes_of(adata))
