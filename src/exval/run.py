@@ -17,7 +17,7 @@ from exval.data.batch import ExpressionBatch, offsets_of
 from exval.data.packing import all_stored
 from exval.errors import DivergedError, GeneError, InputError, UnitError
 from exval.models.encdec import EncoderDecoder
-from exval.objectives.survival import survival_from_hazards
+from exval.objectives.survival import risk_of, survival_from_hazards
 from exval.recipes.config import RunConfig
 from exval.rng import Draw
 from exval.train.checkpoint import check_version, load_weights
@@ -222,12 +222,8 @@ class Run:
         return self._finite(torch.softmax(logits_nc, 1).numpy(), "probabilities", adata)
 
     def risk(self, adata, size: int = 64) -> np.ndarray:
-        """(n,) risk of a run that was taught survival, higher is worse: the log hazard ratio of a Cox head, minus the
-        expected number of intervals survived of a discrete one."""
-        logits_nk = self._survival_logits(adata, size)
-        if self.outcome["head"] == "cox":
-            return logits_nk[:, 0].astype(np.float64)
-        return -np.cumprod(1 / (1 + np.exp(logits_nk.astype(np.float64))), axis=1).sum(1)
+        """(n,) risk of a run that was taught survival (:func:`exval.objectives.survival.risk_of`)."""
+        return risk_of(self._survival_logits(adata, size), self.outcome["head"])
 
     def survival(self, adata, times_t, size: int = 64) -> np.ndarray:
         """(n, t) probability of surviving beyond each time."""

@@ -15,6 +15,7 @@ from exval.run import Run
 from exval.verbs.annotate import annotate
 from exval.verbs.embed import embed
 from exval.verbs.finetune import finetune
+from exval.verbs.predict import predict
 from exval.verbs.pretrain import pretrain
 
 QUICK = {"model.width": 16, "model.decoder_width": 16, "model.factors": 6, "visibility.max_visible": 16,
@@ -165,6 +166,19 @@ def test_survival_is_taught_and_asked(run, patients, tmp_path, head):
     assert np.allclose(curve[:, 0], 1) and (np.diff(curve, axis=1) <= 1e-9).all() and (curve >= 0).all()
     order = np.argsort(risk)
     assert curve[order[0], 2] > curve[order[-1], 2]  # who is at higher risk survives less
+    table = predict(tuned.folder, patients[110:].copy())
+    np.testing.assert_allclose(table["risk"], risk, rtol=1e-5)
+    assert set(table["group"]) == {"low", "high"} and table.attrs["cohort"] == tuned.described["data"]
+    assert "a network's risks are further apart" in " ".join(table.attrs["notes"])
+    told = [name for name in table if name.startswith("survival_")]
+    assert len(told) == 3 and (np.diff(table[told], axis=1) <= 1e-9).all()
+    one = predict(tuned.folder, patients[110:111, :30].copy())  # a single patient on half of the genes
+    assert "30 of 60 genes not measured" in one["note"].iloc[0]
+
+
+def test_a_run_that_was_not_taught_survival_gives_no_prognosis(run, patients):
+    with pytest.raises(InputError, match="was not taught survival; run exval finetune"):
+        predict(run.folder, patients)
 
 
 def test_refusals_of_survival(run, patients, tmp_path):
@@ -272,3 +286,19 @@ def test_a_coin_flip_per_patient_is_no_label_that_annotate_can_learn(patients):
     annotate(new, twice, label="coin", method="pca-knn", folds=3)
     said = str(new.uns["exval"]["verdict"])
     assert "patients of the reference" in said and float(said.split("macro-F1 ")[1][:5]) < 0.7
+
+
+def test_one_patient_with_gaps_is_read_as_what_it_is_held_against(patients, run, tmp_path):
+    """A single sample of log2 values that happen to be whole numbers looks like counts."""
+    from exval.verbs.impute import impute_file
+
+    one = patients[:1, :40].copy()
+    one.X = np.round(np.abs(one.X)).astype(np.float32)
+    one.X[0, ::5] = np.nan
+    one.write_h5ad(tmp_path / "one.h5ad")
+    annotate(one, patients.copy(), label="kind", method="logreg", folds=2)
+    assert one.uns["exval"]["unit"] == "log2"
+    done = impute_file(tmp_path / "one.h5ad", str(run.folder), out=tmp_path / "filled.h5ad")
+    assert done.unit == "log2" and any("too few to tell the unit" in line for line in done.warnings)
+    with pytest.raises(InputError, match="NaN among counts"):
+        impute_file(tmp_path / "one.h5ad", "mean", out=tmp_path / "other.h5ad")

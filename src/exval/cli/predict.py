@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
     @verb(app, short_help="Risk of new patients by a kept model.")
     def predict(
         folder: Annotated[
-            str, typer.Argument(metavar="DIR", help="Folder that exval survival wrote.", show_default=False)
+            str,
+            typer.Argument(metavar="DIR", help="From exval survival, or a run taught survival.", show_default=False),
         ],
         file: Annotated[str, typer.Argument(metavar="NEW", help=f"New patients: {o.FILES}.", show_default=False)],
         out: Annotated[str, o.output("RISK.csv", "Risk, group and survival of each sample.")],

@@ -82,7 +82,8 @@ def probe(opened: Opened, place: str, unit: str | None = None, missing: bool = F
         starts = np.linspace(0, n - 16, _PROBE_ROWS // 16).astype(int)
         rows = np.unique((starts[:, None] + np.arange(16)).ravel())
     x = matrix.take(rows)
-    if missing and _whole_numbers(x):  # NaN among counts is refused: their mean would make them look like logarithms
+    # NaN among counts is refused: their mean would make them look like logarithms.
+    if unit is None and missing and _whole_numbers(x):
         unit = "counts"
     refuse_broken(x, opened, place, rows, unit, missing)
     return mean_filled(x) if missing else x

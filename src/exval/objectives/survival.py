@@ -114,6 +114,19 @@ def lived_through(time_n: Tensor, event_n: Tensor, edges_k: Tensor) -> tuple[Ten
     return (survived_nk & ~died_nk).float(), died_nk.float()
 
 
+def risk_of(logits_nk: np.ndarray, head: str) -> np.ndarray:
+    """(n,) risk, higher is worse: the log hazard ratio of a Cox head, minus the expected number of intervals survived
+    of a discrete one.
+
+    Examples
+    --------
+    >>> risk_of(np.array([[0.5], [2.0]]), "cox").tolist(), risk_of(np.zeros((1, 2)), "discrete").tolist()
+    ([0.5, 2.0], [-0.75])
+    """
+    logits_nk = logits_nk.astype(np.float64)
+    return logits_nk[:, 0] if head == "cox" else -np.cumprod(1 / (1 + np.exp(logits_nk)), axis=1).sum(1)
+
+
 def survival_from_hazards(logits_nk: np.ndarray, edges_k: np.ndarray, times_t: np.ndarray) -> np.ndarray:
     """(n, t) survival at any times: the product over completed intervals, in between with constant hazard.
 

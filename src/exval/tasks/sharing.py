@@ -73,6 +73,8 @@ def share_genes(reference: pd.Index, query: pd.Index, rescale: bool) -> Shared:
     ['b', 'c', 'd', 'e', 'f']
     """
     genes = np.array(sorted(set(map(str, reference)) & set(map(str, query))), dtype=object)
+    if len(genes) == len(query) < MIN_SHARED:
+        raise GeneError(f"the file has {len(query)} recognised genes; at least {MIN_SHARED} are needed to name samples")
     if len(genes) < MIN_SHARED:
         raise GeneError(
             f"the file and the reference share {len(genes)} genes (of {len(query)} and {len(reference)}); at least "

@@ -254,6 +254,7 @@ def _annotate(
     from threadpoolctl import threadpool_limits
 
     from exval import __version__
+    from exval.data.few import open_like
     from exval.data.labels import label_column
     from exval.data.source import open_source
     from exval.methods.probe import as_classifier
@@ -272,7 +273,11 @@ def _annotate(
         label_column(reference.obs, label)
         if split_by is not None:
             label_column(reference.obs, split_by)
-    query = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation, missing=True)
+    query, taken = open_like(
+        data, lambda: (reference.unit, "the reference"), layer=layer, unit=unit, species=species,
+        orientation=orientation,
+    )  # fmt: skip
+    query.warnings += taken
     panel = read_genes(genes, query, "--genes", lenient=True)
     if truth is not None:
         with _about("the file"):

@@ -64,10 +64,13 @@ def source_for_completion(
     >>> source_for_completion(exval.datasets.baron()[::40, :300].copy(), ["magic"]) is None
     True
     """
-    from exval.data.source import open_source
+    from exval.data.few import open_like
     from exval.methods.completion.run import completes, denoises
 
-    source = open_source(data, layer=layer, unit=unit, species=species, orientation=orientation, missing=True)
+    source, taken = open_like(
+        data, lambda: _reference(specs, ref, species), layer=layer, unit=unit, species=species, orientation=orientation
+    )
+    source.warnings += taken
     gaps = source.unit in ("log2", "z") or (source.unit == "log1p" and source.has_missing)
     wanted = [spec for spec in specs if completes(spec) and not denoises(spec)]
     if gaps:
@@ -89,6 +92,20 @@ def source_for_completion(
             f"{source.unit}, in which every value was; methods for this file: {', '.join(_fitting(False))}"
         )
     return source
+
+
+def _reference(specs: Sequence[Any], ref: Any, species: str) -> tuple[str, str] | None:
+    """Unit and name of what the values are filled from: a cohort, or the first run."""
+    from exval.data.source import open_source
+    from exval.run import Run
+
+    if ref is not None:
+        source = open_source(ref, species=species, missing=True)
+        return source.unit, source.name
+    for spec in specs:
+        if isinstance(spec, (str, Path)) and (Path(spec) / "model.safetensors").is_file():
+            return Run(spec).unit, str(spec)
+    return None
 
 
 def _title(spec: Any) -> str:

@@ -13,10 +13,8 @@ from exval.logs import warn
 if TYPE_CHECKING:
     import pandas as pd
 
-    from exval.data.source import Source
     from exval.tasks.survival.saved import FittedMethod, SavedModels
 
-FEW = 10  # samples from which on the unit of a file can be told
 FAR, STRANGE = 3.0, 1.5  # SD from the training mean, median over genes and samples; of the cohort itself it is 0.7
 
 
@@ -38,7 +36,7 @@ def predict(
     Parameters
     ----------
     folder
-        What :func:`exval.survival` wrote.
+        What :func:`exval.survival` wrote, or a run that :func:`exval.finetune` taught survival.
     data
         Path, AnnData or source, on the scale of the cohort. Genes that it lacks count as not measured.
     method
@@ -76,17 +74,22 @@ def predict(
     >>> found.shape[0], found["note"].iloc[0][:27]
     (3, '10 of 30 genes not measured')
     """
+    from exval.data.few import open_like
     from exval.data.files import atomic_path, refuse_existing
     from exval.tasks.survival.cohort import refuse_other_space
     from exval.tasks.survival.saved import SavedModels
+    from exval.tasks.survival.taught import NOTE, is_run, models_of_run
 
     if out is not None:
         if not str(out).endswith((".csv", ".csv.gz")):
             raise OutputError(f"{out}: the output is a table; give a name that ends in .csv")
         refuse_existing(out, force)
-    models = SavedModels.open(folder)
+    models = models_of_run(folder) if is_run(folder) else SavedModels.open(folder)
     title, one = models.get(method)
-    source, notes = _open(data, models, layer=layer, unit=unit, species=species, orientation=orientation)
+    source, notes = open_like(
+        data, lambda: (models.terms.unit, models.terms.cohort), layer=layer, unit=unit, species=species,
+        orientation=orientation,
+    )  # fmt: skip
     adata = source.to_adata(measured=True)
     if one.method.uses_genes:
         refuse_other_space(adata, models.terms.space, source.name, models.terms.cohort)
@@ -97,6 +100,7 @@ def predict(
         shown = ", ".join(lost[:10]) + (f" and {len(lost) - 10} more" if len(lost) > 10 else "")
         taken = "; the training mean was taken" if one.method.expression_ is not None else ""
         notes.append(f"{len(lost)} genes of the model are not in {source.name}: {shown}{taken}")
+    notes += [NOTE] if is_run(folder) else []
     notes += [line for line in source.warnings if "cell names repeat" not in line]
     table.attrs = {"method": title, "cohort": models.terms.cohort, "missing_genes": lost, "notes": notes}
     if out is not None:
@@ -104,22 +108,6 @@ def predict(
             table.to_csv(part, index_label="sample")
     warn(notes)
     return table
-
-
-def _open(data: Any, models: SavedModels, *, unit: str | None, **reading: Any) -> tuple[Source, list[str]]:
-    """The new file; of few samples in the unit of the cohort, if their values can have it."""
-    from exval.data.source import open_source
-
-    source = open_source(data, unit=unit, missing=True, **reading)
-    want = models.terms.unit
-    if unit is None and source.n < FEW and source.unit != want:
-        try:
-            source = open_source(data, unit=want, missing=True, **reading)
-        except UnitError as error:
-            raise UnitError(f"{error} ({models.terms.cohort}, which the model was fitted on, is in {want})") from None
-        note = f"{source.n} sample{'s are' if source.n > 1 else ' is'} too few to tell the unit of {source.name}: "
-        return source, [note + f"taken for {want}, as {models.terms.cohort} is (--unit says otherwise)"]
-    return source, []
 
 
 def _distance(adata: Any, one: FittedMethod, name: str, cohort: str) -> list[str]:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from exval.bench.results import Results, config_hash, make_rows
-from exval.errors import InputError
 from exval.tasks.explaining.conclude import conclude
 from exval.tasks.explaining.deletion import Deleted, delete_genes
 from exval.tasks.explaining.listing import Attributor, Listed, list_genes
@@ -113,7 +112,7 @@ def evaluate_explanation(
     Raises
     ------
     InputError
-        Fewer than two genes shared; ``top`` beyond the genes shared; no gene set shares five genes (GeneError).
+        Fewer than two genes shared; no gene set shares five genes (GeneError).
     """
     attributor = Attributor.of(run, material, question, steps, seed)
     listed = list_genes(attributor, material)
@@ -145,8 +144,6 @@ def evaluate_explanation(
 
 
 def _fitting(top: int, g: int) -> tuple[int, list[str]]:
-    if top > g:
-        raise InputError(f"--top {top} is more than the {g} genes that the file and the run share; give at most {g}")
     if top > g // 5:
         fitting = max(1, g // 5)
         return fitting, [f"of {g} genes the first {fitting} are called the top, not {top}"]

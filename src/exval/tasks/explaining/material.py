@@ -151,6 +151,10 @@ def choose_material(
     method, hash_n = RunMethod(str(run.folder), str(run.device)), hashes_of(adata)
     tellable = method.recognises(adata)
     taught_n, seen_n = np.isin(hash_n, run.taught_hashes), np.isin(hash_n, run.seen_hashes)
+    if code is not None and source.unit == "z":
+        from exval.tasks.scaled import check_scaling
+
+        notes += check_scaling(adata.X, np.asarray(question.names)[code[pool]], str(name), source.obs.iloc[pool])
     code_n = np.zeros(len(pool), int) if code is None else code[pool]
     if code is None and not question.survival:
         code_n = run.predict_proba(adata).argmax(1)

@@ -63,7 +63,7 @@ COHORTS = {
             Cohort(name.lower(), XENA, ("cancer", name), "os_months", "os_censored", group="tcga-3")
             for name in ("BLCA", "COADREAD", "STAD")
         ),
-        *(_z(name) for name in ("kirc", "lihc", "luad", "hnsc", "brca")),
+        *(_z(name) for name in ("kirc", "lihc")),
         Cohort(SIMULATED, None, None, "os_months", "os_event", False, "site", ("age", "is_female"), "simulated"),
     )
 }

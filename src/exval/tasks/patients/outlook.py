@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,12 +51,12 @@ def rows_of(
     rows = [{"task": task, "metric": "harrell_c", "value": harrell_c(time_n, event_n, risk_n), "n": len(risk_n)}]
     if fitted is not None:
         known = outcome(train)
-        try:
+        times_t = None
+        with suppress(InputError):  # a fold whose follow-up allows no times has no Brier score
             times_t = default_times(*known, time_n, event_n)
+        if times_t is not None:
             value = integrated_brier(*known, time_n, event_n, fitted.survival(test, times_t), times_t)
             rows.append({"task": task, "metric": "integrated_brier", "value": value, "n": len(risk_n)})
-        except InputError:  # a fold whose follow-up allows no times has no Brier score
-            pass
     units = pd.DataFrame({"patient": test.obs["exval_patient"].to_numpy(object), "task": task, "metric": "risk",
                           "value": risk_n, "time": time_n, "event": event_n.astype(float)})  # fmt: skip
     return rows, units

@@ -181,9 +181,7 @@ class SavedModels:
             raise InputError(f"{path} is not a folder; give one that exval survival wrote")
         file = next((one for one in (path / "model" / INDEX, path / INDEX) if one.is_file()), None)
         if file is None:
-            run = " (it is a training run: give it to exval survival --method, and the folder of that here)" if (
-                path / "model.safetensors").is_file() else ""  # fmt: skip
-            raise InputError(f"{path} holds no survival model{run}; give the folder that exval survival wrote")
+            raise InputError(f"{path} holds no survival model; give the folder that exval survival wrote")
         try:
             index = json.loads(file.read_text(encoding="utf-8"))
             version, kind = index["format_version"], index["kind"]
