@@ -19,7 +19,7 @@ class Size(NamedTuple):
 
     width: int
     layers: int
-    heads: int
+    heads: int  # 64 wide from "small" on, as in BERT: narrower ones are slower on a CPU
     decoder_layers: int
     factors: int
     genes: int  # most tokens of the encoder, and most genes asked, of a sample per step
@@ -30,8 +30,8 @@ class Size(NamedTuple):
 
 PRESETS = {
     "tiny": Size(64, 2, 2, 1, 160, 128, 32, 1e-3, 600),
-    "small": Size(128, 4, 4, 2, 160, 512, 32, 5e-4, 3_000),
-    "base": Size(256, 8, 8, 2, 200, 2048, 128, 3e-4, 50_000),
+    "small": Size(128, 4, 2, 2, 160, 512, 32, 5e-4, 3_000),
+    "base": Size(256, 8, 4, 2, 200, 2048, 128, 3e-4, 50_000),
 }
 
 
