@@ -20,8 +20,8 @@ QUICK = {"model.width": 8, "model.decoder_width": 8, "model.factors": 6, "visibi
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("folds")
-    adata = simulated_patients(n=120, g=60, seed=0)
-    run = pretrain(adata[:80].copy(), recipe="gexbert", out=folder / "base", steps=2, overrides=QUICK)
+    adata = simulated_patients(n=160, g=60, seed=0)
+    run = pretrain(adata[:120].copy(), recipe="gexbert", out=folder / "base", steps=2, overrides=QUICK)
     tuned = finetune(run, adata, label="site", out=folder / "tuned", steps=1)
     return run, tuned, open_source(adata, missing=True).to_adata(measured=True)
 
@@ -31,10 +31,16 @@ def test_samples_of_the_training_are_read_as_new_ones(runs):
     for one in (run, tuned):
         plain, fair = one.embed(adata), one.embed(adata, identity_n=hashes_of(adata))
         same = np.isclose(plain, fair, atol=1e-5).all(1)
-        assert same[80:].all() and not same[:80].any()
+        assert same[120:].all() and not same[:120].any()
         np.testing.assert_array_equal(one.embed(adata), plain)  # asked once more, nothing is left behind
-    a, b = (run.embed(adata, identity_n=x)[:80, -6:] for x in (None, hashes_of(adata)))
+    a, b = (run.embed(adata, identity_n=x)[:120, -6:] for x in (None, hashes_of(adata)))
     assert all(np.corrcoef(a[:, r], b[:, r])[0, 1] > 0.8 for r in range(2))
+
+
+def test_sds_are_calibrated_on_validation_samples(runs):
+    run, tuned, _ = runs
+    scales = [float(one.model.head.sd_scale) for one in (run, tuned)]
+    assert scales[0] != 1 and 0.5 < scales[0] < 2 and scales[1] == scales[0]
 
 
 def test_a_patient_is_in_one_fold():

@@ -15,10 +15,13 @@ from exval.data.patient_ids import patients_of
 from exval.errors import InputError, OutputError
 from exval.logs import warn
 from exval.recipes.config import RunConfig
-from exval.train.loop import Feed, Summary
+from exval.rng import Draw
+from exval.train.loop import VALIDATION, Feed, Summary
 
 logger = logging.getLogger("exval")
 FIT_SAMPLES = 20_000  # for the components
+LEAST_VALID = 10  # validation samples from which on sds are calibrated on them
+MOST_ERRORS = 4_000_000
 FIT_START = 5_000  # for the head's start and the borders of bins
 
 
@@ -97,6 +100,20 @@ def prepare_classes(model, config: RunConfig, feed: Feed) -> None:
     batch = config.visibility.target(feed.store.batch(rows))
     batch = batch if model.scale is None else model.scale.batch(batch)
     model.class_prior.fit(model.factors, batch, batch.obs["label"])
+
+
+@torch.inference_mode()
+def calibrate(model, config: RunConfig, feed: Feed) -> None:
+    """Let the sds of the head fit what was hidden from the validation samples."""
+    if not hasattr(model.head, "calibrate") or len(feed.valid_rows) < LEAST_VALID:
+        return
+    rows, found = feed.valid_rows[:: -(-len(feed.valid_rows) // config.train.valid_most)], []
+    for passed in range(config.train.valid_passes):
+        for piece in np.array_split(rows, -(-len(rows) // 64)):
+            split = config.visibility.split(feed.store.batch(piece), Draw(config.train.seed, VALIDATION - passed))
+            mean_q, sd_q = model(split).prediction
+            found.append((model.targets(split.queries) - mean_q) / sd_q)
+    model.head.calibrate(torch.cat(found)[:MOST_ERRORS])
 
 
 def finish_factors(model, config: RunConfig, feed: Feed) -> None:

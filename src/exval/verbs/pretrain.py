@@ -122,9 +122,12 @@ def pretrain(
         description="Pretraining",
     )
     if first:
+        if config.dense:
+            setup.calibrate(model.cpu(), config, feed)
         if config.model.posterior:
             save_folds(model.factors, out, seen, fold_n)
-            setup.finish_factors(model.cpu(), config, feed)
+            setup.finish_factors(model, config, feed)
+        if config.dense:
             save_weights(model, out / "model.safetensors")
         setup.finish_folder(out, described, summary, model, verdict(summary, config), warnings)
     return Run(out, device)
