@@ -135,7 +135,8 @@ def hashes_of(adata) -> np.ndarray:
     if "exval_unit" in adata.uns:  # measured values: a zero is one too, and NaN is none
         from exval.data.packing import all_stored
 
-        return content_hash(all_stored(np.asarray(adata.X)[:, known]), names[known], zeros=True)
+        x_ng = adata.X.toarray() if sparse.issparse(adata.X) else np.asarray(adata.X)
+        return content_hash(all_stored(x_ng[:, known]), names[known], zeros=True)
     x_ng = adata.layers.get("counts", adata.X).tocsr()
     return identity_hash(x_ng if known.all() else x_ng[:, known], names[known])
 

@@ -26,7 +26,7 @@ def number_folds(identity_n: np.ndarray, patient_n: np.ndarray | None = None) ->
     Examples
     --------
     >>> number_folds(np.array([7, 8, 9], np.uint64), patient_n=np.array([0, 0, 0])).tolist()
-    [1, 1, 1]
+    [3, 3, 3]
     """
     key_n = identity_n.view(np.int64) if patient_n is None else np.asarray(patient_n, np.int64)
     return fold_of(torch.as_tensor(key_n.copy())).numpy()
