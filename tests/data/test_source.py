@@ -181,3 +181,27 @@ def test_large_files_are_checked_while_they_are_read(baron_small, tmp_path, monk
             InputError, match=f"cell '{big.obs_names[100]}', gene '{big.var_names[3]}': negative count -1"
         ):
             list(source.iter_adata(64))
+
+
+def test_tables_with_columns_beside_the_values(tmp_path):
+    """An Entrez column of a table of genes is no sample; age in a table of samples is no gene."""
+    import pandas as pd
+
+    from exval.data.patients import simulated_patients
+
+    bulk = simulated_patients(n=30, g=40, seed=0)
+    wide = pd.DataFrame(bulk.X, index=bulk.obs_names, columns=bulk.var_names)
+    genes = wide.T
+    genes.insert(0, "Entrez_Gene_Id", np.arange(40) + 5000)
+    genes.to_csv(tmp_path / "genes.tsv", sep="\t", index_label="Hugo_Symbol")
+    found = open_source(tmp_path / "genes.tsv", missing=True)
+    assert found.n == 30 and any("Entrez_Gene_Id" in note for note in found.notes)
+    wide.insert(0, "age", bulk.obs["age"].to_numpy())
+    wide.insert(0, "os_months", bulk.obs["os_months"].to_numpy())
+    wide.to_csv(tmp_path / "samples.csv", index_label="sample")
+    found = open_source(tmp_path / "samples.csv", missing=True)
+    assert len(found.var_names) == 40
+    np.testing.assert_allclose(found.obs["os_months"].astype(float), bulk.obs["os_months"], rtol=1e-9)
+    (tmp_path / "comma.csv").write_text("sample;INS;GCG\na;1,5;2,5\nb;1,0;3,5\n")
+    with pytest.raises(InputError, match="decimal commas"):
+        open_source(tmp_path / "comma.csv", missing=True)

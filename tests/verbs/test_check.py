@@ -109,3 +109,22 @@ def test_streams(baron_small, tmp_path, monkeypatch):
     whole = check(baron_small).to_dict()
     streamed = module.check(tmp_path / "x.h5ad").to_dict()
     assert {**whole, "name": ""} == {**streamed, "name": ""}
+
+
+def test_gaps_are_counted_and_impossible_z_scores_said():
+    import anndata as ad
+    import pandas as pd
+
+    from exval.data.patients import simulated_patients
+
+    bulk = simulated_patients(n=60, g=40, seed=0)
+    bulk.X = np.array(bulk.X, dtype=np.float32)
+    bulk.X[::3, ::4] = np.nan
+    found = check(bulk)
+    assert found.missing == pytest.approx(20 * 10 / 2400) and any("not measured" in line for line in found.lines())
+    assert found.lines()[0].startswith("file") and "60 samples x 40 genes" in found.lines()[0]
+    x = np.random.default_rng(0).normal(size=(60, 40))
+    z = ad.AnnData((x - x.mean(0)) / x.std(0), var=pd.DataFrame(index=bulk.var_names))
+    assert not any("no z-score" in line for line in check(z).warnings)
+    z.X[3, :2] = 500.0
+    assert any(line.startswith("2 genes hold values that no z-score of 60 samples") for line in check(z).warnings)

@@ -77,7 +77,16 @@ def test_a_panel_with_fewer_genes_gets_an_answer_and_is_told(folder, new):
     assert len(table.attrs["missing_genes"]) == 12 and "12 genes of the model are not in" in table.attrs["notes"][0]
     new.X[0, :20] = np.nan
     own = predict(folder, new)
-    assert own["note"].iloc[0].startswith("20 of 40 genes") and own["note"].iloc[1] == ""
+    assert "20 of 40 genes" in own["note"].iloc[0] and own["note"].iloc[1] == ""
+
+
+def test_a_patient_of_whom_hardly_anything_is_known_gets_no_group(folder, new):
+    """All genes with an effect are gone: the risk that is left is that of the mean patient."""
+    blind = predict(folder, new[:, 20:].copy(), method="cox")
+    assert set(blind["group"]) == {"unknown"} and blind["percentile"].isna().all()
+    assert blind["note"].str.startswith("too little of what the model weighs").all()
+    other = predict(folder, new[:, :25].copy(), method="cox")  # fewer genes, but those that count
+    assert set(other["group"]) == {"low", "high"}
 
 
 def test_missing_clinical_values_are_noted(folder, new):

@@ -140,7 +140,9 @@ def read_outcome(obs: pd.DataFrame, time: str | None, event: str | None = None, 
 
 def _other(option: str, flag: str) -> str:
     other = "--censored" if option == "--event" else "--event"
-    return f"If 1 in that column means {'censored' if option == '--event' else 'the event'}, give {other} {flag}"
+    text = f"If 1 in that column means {'censored' if option == '--event' else 'the event'}, give {other} {flag}"
+    named = _CENSOR.search(flag) if other == "--event" else _STATUS.search(flag) and not _CENSOR.search(flag)
+    return text + (" (and rename the column, whose name says the opposite)" if named else "")
 
 
 def _doubts(time: str, flag: str, option: str, n: int, events: int) -> list[str]:
@@ -221,6 +223,7 @@ def _flags(values: pd.Series, name: str, option: str) -> np.ndarray:
 
 def _meaning(word: str, option: str) -> float | None:
     text = word.lower()
+    text = text[:1] if text in ("0.0", "1.0") else text  # numbers as pandas writes a column with gaps
     coded = _CODED.match(text)
     if coded:
         return float(coded.group(1))

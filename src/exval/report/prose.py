@@ -125,6 +125,8 @@ def _split(folder: Folder) -> str:
     seeds = folder.rows.seed.nunique() if len(folder.rows) else 1
     if not by and not folds:
         return ""
+    if not by and len(folder.rows) and "split" in folder.rows and set(folder.rows.split.dropna()) == {"patient"}:
+        by = "patients"
     text = "To choose the method the reference was split" if folder.reference else "It was split"
     text += f" into {folds} folds" if known(folds) else ""
     text += f" by held-out {by}" if by else " at random over cells (optimistic: cells of one donor are on both sides)"

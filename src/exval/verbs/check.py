@@ -40,6 +40,8 @@ class CheckReport:
         Columns of ``obs`` that look like donors and like cell labels, with how many values; names in ``obsm``.
     empty_cells, constant_cells, repeated_cells
         Cells without any count, with one single value throughout, with exactly the values of an earlier cell.
+    missing
+        Share of values that were not measured (NaN).
     notes, warnings
         Sentences for people.
     """
@@ -64,6 +66,7 @@ class CheckReport:
     empty_cells: int
     constant_cells: int
     repeated_cells: int
+    missing: float = 0.0
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -74,8 +77,9 @@ class CheckReport:
     def lines(self) -> list[str]:
         """The report for people, one entry per line."""
         m, shown = self.mapping, self.examples
+        word = "sample" if self.unit in ("log2", "z") else "cell"
         rows = [
-            ("file", f"{self.name}: {self.cells:,} cells x {self.genes:,} genes"),
+            ("file", f"{self.name}: {self.cells:,} {word}s x {self.genes:,} genes"),
             ("values", f"{self.unit}: {self.why}"),
             ("matrix", f"{self.matrix}, stored {_LAYOUT[self.layout]}"),
             ("species", self.species),
@@ -94,9 +98,11 @@ class CheckReport:
             if count:
                 rows.append((title, f"{count:,}{_first(shown[key])}"))
         rows.append(("zeros", f"{100 * self.sparsity:.1f} % of all values"))
+        if self.missing:
+            rows.append(("not measured", f"{100 * self.missing:.3g} % of all values (NaN)"))
         if self.depth:
             rows.append(("counts per cell", _spread(self.depth)))
-        rows.append(("genes per cell", _spread(self.genes_per_cell)))
+        rows.append((f"genes per {word}", _spread(self.genes_per_cell)))
         rows.append(("label columns", _columns(self.labels)))
         rows.append(("donor columns", _columns(self.donors)))
         if self.embeddings:
@@ -142,7 +148,8 @@ def check(
     >>> report.lines()[0]
     'file             AnnData: 1,937 cells x 20,102 genes'
     """
-    source = open_source(data, layer=layer, unit=unit, species=species, need_genes=False, orientation=orientation)
+    source = open_source(data, layer=layer, unit=unit, species=species, need_genes=False, orientation=orientation,
+                         missing=True)  # fmt: skip
     try:
         return _report(source)
     finally:
@@ -151,7 +158,7 @@ def check(
 
 
 def _report(source: Source) -> CheckReport:
-    totals, detected, constant, repeated = _scan(source)
+    totals, detected, missing, constant, repeated, high_g = _scan(source)
     genes = source.genes
     summary = genes.summary()
     labels = {name: int(source.obs[name].nunique()) for name in label_like(source.obs)}
@@ -176,7 +183,7 @@ def _report(source: Source) -> CheckReport:
             "dates": [str(name) for name in genes.dates[:5]],
             "unclear": [str(name) for name in genes.unclear[:5]],
         },
-        sparsity=float(1 - detected.sum() / n_entries),
+        sparsity=float(1 - (detected.sum() + missing) / n_entries),
         depth=_quantiles(totals) if source.unit == "counts" else None,
         genes_per_cell=_quantiles(detected),
         donors=donors,
@@ -185,25 +192,47 @@ def _report(source: Source) -> CheckReport:
         empty_cells=int((detected == 0).sum()),
         constant_cells=constant,
         repeated_cells=repeated,
+        missing=missing / n_entries,
         notes=list(source.notes),
         warnings=list(source.warnings),
     )
     report.notes += _notes(report)
     report.warnings += _warnings(report) + _simulated(source, totals, list(labels))
+    if source.unit == "z":
+        report.warnings += _impossible(high_g, source.n)
     return report
 
 
-def _scan(source: Source) -> tuple[np.ndarray, np.ndarray, int, int]:
+def _impossible(high_g: np.ndarray, n: int) -> list[str]:
+    """No value of n samples that were z-scored together lies further than ``(n - 1) / sqrt(n)`` from zero."""
+    far = int((high_g > 1.01 * n**0.5).sum())
+    if not far:
+        return []
+    return [
+        f"{far:,} genes hold values that no z-score of {n:,} samples reaches (up to {high_g.max():,.0f}, possible is "
+        f"{n**0.5:.1f}): scored on other samples than these, such as normal ones or a larger cohort"
+    ]
+
+
+def _scan(source: Source) -> tuple[np.ndarray, np.ndarray, int, int, int, np.ndarray]:
+    """Totals, detected genes, gaps, constant and repeated cells, and the largest absolute value of every gene."""
     from exval.progress import Progress
 
     totals, detected = np.zeros(source.n), np.zeros(source.n, dtype=np.int64)
-    constant = repeated = 0
+    constant = repeated = missing = 0
+    high_g = np.zeros(len(source.var_names))
     seen: set[bytes] = set()
     with Progress("Reading cells", total=source.n) as progress:
         for rows, x in source.iter_csr(_BLOCK):
-            totals[rows] = np.asarray(x.sum(1, dtype=np.float64)).ravel()
+            gap_t = np.isnan(x.data)
+            missing += int(gap_t.sum())
+            known = np.where(gap_t, 0, x.data)
+            np.maximum.at(high_g, x.indices, np.abs(known))
+            totals[rows] = np.bincount(
+                np.repeat(np.arange(x.shape[0]), np.diff(x.indptr)), weights=known, minlength=x.shape[0]
+            )
             detected[rows] = np.bincount(
-                np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))[x.data != 0], minlength=x.shape[0]
+                np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))[known != 0], minlength=x.shape[0]
             )
             for lo, hi in zip(x.indptr[:-1].tolist(), x.indptr[1:].tolist()):
                 if hi - lo < 10:
@@ -215,7 +244,7 @@ def _scan(source: Source) -> tuple[np.ndarray, np.ndarray, int, int]:
                 repeated += digest.digest() in seen
                 seen.add(digest.digest())
             progress.advance(x.shape[0])
-    return totals, detected, constant, repeated
+    return totals, detected, missing, constant, repeated, high_g
 
 
 def _notes(r: CheckReport) -> list[str]:
@@ -223,7 +252,7 @@ def _notes(r: CheckReport) -> list[str]:
     if r.unit in ("log1p", "cp10k"):
         notes.append("normalised values only, no raw counts: methods that need counts will refuse this file")
     if r.unit in ("log2", "z"):
-        notes.append(f"values in {r.unit}: neither counts nor log1p(CP10k), which most methods need")
+        notes.append(f"values in {r.unit}: methods for bulk samples take them, those for counts of single cells do not")
     if r.genes < _FEW_GENES:
         notes.append(f"only {r.genes:,} genes: a panel or a selection, so totals per cell are not those of all genes")
     if r.layout == "csc":

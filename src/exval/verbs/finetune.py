@@ -193,6 +193,11 @@ def finetune(
             if summary.best_valid is not None
             else f"Taught {target.summary} on {len(train):,} samples; none were held out"
         )
+        if summary.best_step == 0 and summary.best_valid is not None:
+            source.warnings.append(
+                "no step of the training did better on held-out samples than its start: what the run says is what it "
+                "started from; give it more samples or steps (--steps), or trust the simple methods"
+            )
         if time is not None:
             described |= _prognosis(model, store, target, train, config, where)
         setup.finish_folder(out, described, summary, model, text, source.warnings)

@@ -77,6 +77,14 @@ def read_genes(genes: Any, source: Source, what: str, lenient: bool = False) -> 
     known = {name: name for name in map(str, source.var_names)}
     known |= {str(old): str(new) for old, new in zip(source.genes.names_in, source.genes.canonical)}
     lost = [word for word in words if word not in known]
+    if lost:
+        from exval.data.genes import map_genes
+
+        # an alias of a gene that the file has by another name
+        names = set(map(str, source.var_names))
+        mapped = map_genes(lost, species=source.genes.species, threshold=0.0).canonical
+        known |= {old: str(new) for old, new in zip(lost, mapped) if str(new) in names}
+        lost = [word for word in lost if word not in known]
     if len(lost) == len(words) or (lost and len(words) < 50 and not lenient):
         close = get_close_matches(lost[0], known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from exval.tasks.survival.saved import FittedMethod, SavedModels
 
+MOST_WEIGHT = 0.5  # of the weight of a model's genes may be missing; beyond, its risk is that of the mean patient
+MOST_GENES = 0.95  # of the genes, for models without a weight of each
 FAR, STRANGE = 3.0, 1.5  # SD from the training mean, median over genes and samples; of the cohort itself it is 0.7
 
 
@@ -55,8 +57,9 @@ def predict(
     -------
     pandas.DataFrame
         A row for each sample, by name: ``risk`` (higher is worse; of one model only), ``percentile`` among the patients
-        whom the model was fitted on, ``group``, ``survival_T`` at each horizon, ``share_missing`` of the model's genes,
-        ``note``. ``attrs``: ``method``, ``cohort``, ``missing_genes``, ``notes``.
+        whom the model was fitted on, ``group`` (``unknown`` where too little was measured), ``survival_T`` at each
+        horizon, ``share_missing`` of the model's genes, ``note``. ``attrs``: ``method``, ``cohort``,
+        ``missing_genes``, ``notes``.
 
     Raises
     ------
@@ -153,7 +156,7 @@ def _clinical(adata: Any, one: FittedMethod, table: Any, name: str) -> np.ndarra
 def _table(adata: Any, one: FittedMethod, models: SavedModels, gone: np.ndarray) -> tuple[pd.DataFrame, list[str]]:
     import pandas as pd
 
-    from exval.tasks.survival.external import genes_of, share_missing
+    from exval.tasks.survival.external import genes_of, lost_weight, share_missing
     from exval.tasks.survival.strata import assign, stratum_names
 
     terms = models.terms
@@ -171,14 +174,16 @@ def _table(adata: Any, one: FittedMethod, models: SavedModels, gone: np.ndarray)
     table["group"] = stratum_names(assign(risk, one.cuts), terms.n_groups, divided)
     for i, horizon in enumerate(terms.horizons):
         table[f"survival_{horizon:g}"] = survival[:, i]
+    blind = lost_weight(one.method, adata) > (MOST_WEIGHT if one.method.expression_ is not None else MOST_GENES)
+    table.loc[blind, "group"], table.loc[blind, "percentile"] = "unknown", np.nan
     table["share_missing"] = share
     taken = ": taken at training mean" if one.method.expression_ is not None else ""
-    table["note"] = [_note(s, len(genes), taken, words) for s, words in zip(share, gone)]
+    table["note"] = [_note(s, len(genes), taken, words, b) for s, words, b in zip(share, gone, blind)]
     return table, lost
 
 
-def _note(share: float, n_genes: int, taken: str, clinical: str) -> str:
-    parts = []
+def _note(share: float, n_genes: int, taken: str, clinical: str, blind: bool) -> str:
+    parts = ["too little of what the model weighs was measured: no group of risk"] if blind else []
     if share > 0 and n_genes:
         parts.append(f"{round(share * n_genes)} of {n_genes} genes not measured{taken}")
     if clinical:

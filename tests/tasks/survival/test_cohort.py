@@ -160,3 +160,24 @@ def test_another_cohort_refused(patients):
     far.obs_names = [f"far{i}" for i in range(60)]
     pooled = read_external(open_source(far, missing=True), z_home, **COLUMNS)
     assert any("relative to its own patients" in line for line in pooled.warnings)
+
+
+def test_a_table_beside_the_file_is_believed_and_conflicts_are_said(tmp_path):
+    adata = simulated_patients(60, 20)
+    table = adata.obs[["age", "os_months", "os_event"]].copy()
+    table.iloc[:5, 0] += 10
+    table.iloc[:3, 1] += 1
+    table["os_event"] = table["os_event"].astype(float)  # 1.0 and 0.0
+    table.to_csv(tmp_path / "c.csv", index_label="sample")
+    source = open_source(adata, missing=True)
+    found = read_cohort(source, time="os_months", event="os_event", clinical="age", clinical_table=tmp_path / "c.csv")
+    np.testing.assert_allclose(found.time_n, table["os_months"])
+    told = [note for note in found.warnings if "differ from those in the file" in note]
+    assert len(told) == 2 and told[0].startswith("5 ") and told[1].startswith("3 ")
+
+
+def test_a_patient_with_two_outcomes_is_said():
+    adata = simulated_patients(60, 20)
+    adata.obs["who"] = [f"p{i // 2}" if i < 20 else f"q{i}" for i in range(60)]
+    found = read_cohort(open_source(adata, missing=True), time="os_months", event="os_event", patient="who")
+    assert any(line.startswith("10 patients (p0, p1, p2, ...) have samples with different") for line in found.warnings)

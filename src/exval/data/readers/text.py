@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from exval.data.readers.base import Opened, Reader, open_text
 from exval.errors import InputError
 
 _BLOCK_ENTRIES = 4_000_000
+_OF_GENES = re.compile(
+    r"^((entrez|gene|ncbi|hgnc|refseq|transcript)[._ -]*){0,2}"
+    r"(id|ids|length|len|chr|chrom|chromosome|start|end|strand|position|loc|gc|gc_content)$",
+    re.IGNORECASE,
+)
+_DECIMAL_COMMA = re.compile(r"^-?\d+,\d+$")
 _MISSING = {"", "na", "nan", "null", "none", "n/a", "-"}
 
 
@@ -50,14 +57,22 @@ class TextReader(Reader):
         first, words = _survey(path, separator, len(names))
         numeric = [i for i in range(1, len(names)) if i not in words]
         if not numeric:
-            raise InputError(f"{path}: no column of numbers below the header")
+            comma = any(_DECIMAL_COMMA.match(field.strip()) for field in _second(path, separator))
+            why = ": decimal commas? write 1.25 for 1,25" if comma else ""
+            raise InputError(f"{path}: no column of numbers below the header (fields divided by {separator!r}){why}")
         columns = np.array([names[i] for i in numeric], dtype=object)
         rows, note = first, []
         orientation = options.get("orientation")
         if orientation is None:
             orientation, why = _orient(path, rows, columns)
             note.append(why)
-        values, annotation = _values(path, separator, names, numeric, words)
+        beside = _beside(names, numeric, orientation)
+        if beside:
+            told = "genes" if orientation == "genes-by-cells" else "samples"
+            note.append(f"read as facts about the {told}, not as values: {', '.join(names[i] for i in beside[:6])}")
+            numeric = [i for i in numeric if i not in beside]
+            columns = np.array([names[i] for i in numeric], dtype=object)
+        values, annotation = _values(path, separator, names, numeric, words, beside)
         import pandas as pd
 
         table = pd.DataFrame(annotation, index=pd.Index(rows))
@@ -88,6 +103,13 @@ def _header(path: Path) -> tuple[str, list[str], bool]:
     if second is None:
         raise InputError(f"{path}: a header and no row below it")
     return separator, header, len(second) == len(header) + 1
+
+
+def _second(path: Path, separator: str) -> list[str]:
+    """Fields of the first line below the header."""
+    with open_text(path) as file:
+        next(file)
+        return next(csv.reader(file, delimiter=separator), [])
 
 
 def _survey(path: Path, separator: str, n: int) -> tuple[np.ndarray, dict[int, str]]:
@@ -129,10 +151,24 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _values(path: Path, separator: str, names: list[str], numeric: list[int], words: dict[int, str]):
+def _beside(names: list[str], numeric: list[int], orientation: str) -> list[int]:
+    """Columns of numbers that are no values: identifiers and positions of genes, or what a table says of samples.
+
+    In a table of samples these are names in small letters that are no genes (``age``, ``os_months``).
+    """
+    if orientation == "genes-by-cells":
+        found = [i for i in numeric if _OF_GENES.match(names[i].strip())]
+    else:
+        small = [i for i in numeric if names[i].islower()]
+        known = map_genes([names[i] for i in small], threshold=0.0).exact if small else []
+        found = [i for i, gene in zip(small, known) if not gene]
+    return found if len(found) < len(numeric) else []
+
+
+def _values(path: Path, separator: str, names: list[str], numeric: list[int], words: dict[int, str], beside: list[int]):
     import pandas as pd
 
-    blocks, annotation = [], {names[j] or f"column {j}": [] for j in words}
+    blocks, annotation = [], {names[j] or f"column {j}": [] for j in (*words, *beside)}
     with open_text(path) as file:
         parts = pd.read_csv(
             file,
@@ -141,16 +177,21 @@ def _values(path: Path, separator: str, names: list[str], numeric: list[int], wo
             skiprows=1,
             skipinitialspace=separator == " ",
             chunksize=max(1, _BLOCK_ENTRIES // len(names)),
-            dtype={0: str, **dict.fromkeys(words, str), **dict.fromkeys(numeric, np.float32)},
+            dtype={
+                0: str,
+                **dict.fromkeys(words, str),
+                **dict.fromkeys(numeric, np.float32),
+                **dict.fromkeys(beside, np.float64),
+            },
             na_values=["", "NA", "null"],
         )
         try:
             for part in parts:
-                for j in words:
+                for j in (*words, *beside):
                     annotation[names[j] or f"column {j}"] += part[j].tolist()
                 blocks.append(sparse.csr_matrix(part[numeric].to_numpy(np.float32)))
         except ValueError as error:
-            raise InputError(f"{path}: {_bad_field(path, separator, names, numeric)}") from error
+            raise InputError(f"{path}: {_bad_field(path, separator, names, [*numeric, *beside])}") from error
     return sparse.vstack(blocks, format="csr"), annotation
 
 
@@ -161,7 +202,8 @@ def _bad_field(path: Path, separator: str, names: list[str], numeric: list[int])
         for fields in reader:
             for j in numeric:
                 if j < len(fields) and not _is_number(fields[j]):
-                    return f"{fields[j]!r} is not a number (row {fields[0]!r}, column {names[j]!r})"
+                    comma = ": a decimal comma? write 1.25 for 1,25" if _DECIMAL_COMMA.match(fields[j].strip()) else ""
+                    return f"{fields[j]!r} is not a number (row {fields[0]!r}, column {names[j]!r}){comma}"
     return "a value is not a number"
 
 

@@ -151,7 +151,8 @@ def read_cohort(
         adata.obs[name] = obs[name].iloc[keep].array
     adata.obs["exval_patient"] = patients
     adata.obs[TIME], adata.obs[EVENT] = outcome.time_n[keep], outcome.event_n[keep]
-    warnings = list(outcome.warnings)
+    warnings = [f"{one['n']} {one['note']}" for one in notes] + list(outcome.warnings)
+    warnings += _two_outcomes(patients, outcome.time_n[keep], outcome.event_n[keep])
     twice = repeated(patients)
     if twice:
         several = int(np.isin(patients.astype(str), twice).sum())
@@ -161,6 +162,17 @@ def read_cohort(
         notes.append({"what": "repeated patients", "n": several, "note": note})
     return Cohort(source.name, adata, patients, groups, source.unit, tuple(covariates), split_by or "", notes,
                   [*source.warnings, *warnings])  # fmt: skip
+
+
+def _two_outcomes(patient_n: np.ndarray, time_n: np.ndarray, event_n: np.ndarray) -> list[str]:
+    """A warning where samples of one patient have different outcomes."""
+    by = pd.DataFrame({"time": time_n, "event": event_n}).groupby(patient_n.astype(str)).nunique().max(axis=1)
+    odd = by.index[by > 1]
+    if not len(odd):
+        return []
+    who = f"{len(odd)} patients ({', '.join(odd[:3])}{', ...' if len(odd) > 3 else ''}) have"
+    who = f"the patient {odd[0]} has" if len(odd) == 1 else who
+    return [f"{who} samples with different times or events: is one outcome wrong, or --patient the wrong column?"]
 
 
 def read_external(source: Source, home: Cohort, **columns: Any) -> Cohort:

@@ -116,7 +116,10 @@ def say(found: Comparison, seconds: Mapping[str, float], unit: str, caution: Map
         others = len([title for title in found.gaps if title != NULL])
         if others > 1:
             text.append(f"It is the best of {others}, told afterwards: by chance alone that looks better than it is.")
-        text.append(f"Kept for new patients: {found.chosen} ({found.why}).")
+        kept = found.c[found.chosen]
+        own = "" if found.chosen == found.reference or not np.isfinite(kept.lo) else (
+            f"; C {kept.value:.3f} [{kept.lo:.3f}, {kept.hi:.3f}]")  # fmt: skip
+        text.append(f"Kept for new patients: {found.chosen} ({found.why}{own}).")
     return " ".join(text)
 
 

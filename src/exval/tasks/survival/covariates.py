@@ -117,7 +117,7 @@ def join_table(
     if lost:
         raise InputError(f"{lost[0]!r} is neither a column of {name} nor of obs; {name} has: {', '.join(values)}")
     asked_here = [one for one in asked if one in values]
-    asked_here += [one for one in besides if one in values and one not in obs.columns and one not in asked_here]
+    asked_here += [one for one in besides if one in values and one not in asked_here]
     key = table[by] if way == "name" else table[by].map(barcode)
     own = table[asked_here].assign(_key=key.to_numpy()).drop_duplicates()
     twice = own["_key"][own["_key"].duplicated()]
@@ -126,13 +126,34 @@ def join_table(
         raise InputError(f"--clinical-table: {twice.iloc[0]} has two rows in {name} that differ; keep one")
     at = own.drop_duplicates("_key").set_index("_key").reindex(ways[way])
     obs = obs.copy()
-    for one in asked_here:
-        obs[one] = at[one].where(at[one].notna(), None).to_numpy(dtype=object)
     notes = []
+    for one in asked_here:
+        if one in obs.columns:
+            differ = _differ(obs[one], at[one])
+            if differ:
+                note = f"values of {one!r} in {name} that differ from those in the file: the table was believed"
+                notes.append({"what": "conflict", "n": differ, "note": note})
+        obs[one] = at[one].where(at[one].notna(), None).to_numpy(dtype=object)
     if best < len(obs):
-        note = f"samples without a row in {name}: their clinical values are missing, and take the training median"
+        gone = [one for one in besides if one in asked_here]
+        fate = "and they are left out" if gone else "and take the training median"
+        note = f"samples without a row in {name}: their values are missing, {fate}"
         notes.append({"what": "no clinical row", "n": len(obs) - best, "note": note})
     return obs, asked, notes
+
+
+def _differ(own: pd.Series, other: pd.Series) -> int:
+    """How many samples have a value in both, and not the same one."""
+    from exval.data.columns import texts
+
+    def plain(word: str) -> str:
+        try:
+            return f"{float(word):.6g}"
+        except ValueError:
+            return word.lower()
+
+    pairs = zip(texts(own), texts(other))
+    return sum(plain(a) != plain(b) for a, b in pairs if a is not None and b is not None)
 
 
 def check_covariates(

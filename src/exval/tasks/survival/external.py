@@ -150,6 +150,35 @@ def share_missing(method: SurvivalMethod, adata: AnnData) -> np.ndarray:
     return np.isnan(dense_values(adata, np.array(asked, dtype=object))).mean(1)
 
 
+def lost_weight(method: SurvivalMethod, adata: AnnData) -> np.ndarray:
+    """(n,) share of what the method weighs that each sample was not measured for.
+
+    Squared weights of standardised genes (and clinical columns) where every gene has one, else the share of its genes.
+
+    Examples
+    --------
+    >>> import exval
+    >>> from exval.data.patients import simulated_patients
+    >>> from exval.methods import resolve
+    >>> from exval.tasks.survival.cohort import read_cohort
+    >>> source = exval.open_source(simulated_patients(60, 20), missing=True)
+    >>> adata = read_cohort(source, time="os_months", event="os_event").adata
+    >>> method = resolve("cox").fit(adata)
+    >>> heaviest = method.expression_.genes_[np.abs(method.weights_).argmax()]
+    >>> bool(lost_weight(method, adata[:1, adata.var_names != heaviest].copy())[0] > 0.05)
+    True
+    """
+    genes = genes_of(method)
+    weights = getattr(method, "weights_", None)
+    if not genes:
+        return np.zeros(adata.n_obs)
+    if getattr(method, "expression_", None) is None or weights is None or len(weights) != len(genes):
+        return share_missing(method, adata)
+    total = float(np.square(weights).sum() + np.square(method.clinical_weights_).sum())
+    square = np.square(weights) / max(total, 1e-300)
+    return np.isnan(dense_values(adata, np.array(genes, dtype=object))) @ square
+
+
 def genes_of(method: SurvivalMethod) -> list[str] | None:
     """Genes that a fitted method looks at; empty for one that looks at none, None where it does not name them.
 

@@ -13,8 +13,9 @@ from exval.tasks.survival.saved import FittedMethod, SavedModels, Terms
 from exval.tasks.survival.strata import cut_offs
 
 NOTE = (
-    "percentiles and groups are those of the patients that the run was taught, for whom a network's risks are further "
-    "apart than for new ones; `exval survival --method RUN` compares it with simple models and keeps the better one"
+    "percentiles and groups are those of the patients that the run was taught, for whom a network's risks are "
+    "further apart than for new ones; `exval survival OTHER --method RUN` compares it with simple models on patients "
+    "that it was not taught"
 )
 
 
