@@ -84,8 +84,9 @@ def summarise(
         lost = unmatched(set(mapping), before)
         warnings += [f"label map: no label is called {', '.join(lost)}"] if lost else []
     share = float(named.unsure_n.mean()) if len(labels) else 0.0
+    word = "samples" if query.unit in ("log2", "z") else "cells"
     verdict = (
-        f"{choice.why} {query.n:,} cells named with {len(setting.shared.genes):,} shared genes, {share:.0%} unsure."
+        f"{choice.why} {query.n:,} {word} named with {len(setting.shared.genes):,} shared genes, {share:.0%} unsure."
     )
     verdict += scored
     config = {

@@ -153,6 +153,8 @@ def evaluate(
     source = open_source(
         data, layer=layer, unit=unit, species=species, orientation=orientation, missing=task in ("annotate", "impute")
     )
+    if source.unit in ("log2", "z") and "depth" not in asked:  # sums of measured values are no depth
+        methods = [one for one in methods if one.title != "depth"]
     source.obs if label is None else _known_column(source.obs, label)
     config = {
         "task": task, "data": source.name, "label": label, "split_by": split_by, "method": [m.title for m in methods],
