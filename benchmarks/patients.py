@@ -117,11 +117,14 @@ def anchored(gaps: pd.DataFrame) -> str:
     """C of every way of treating anchor genes."""
     here = gaps[(gaps.task == "anchors") & gaps.data.isin(COHORTS)]
     names = [name for name in COHORTS if name in set(here.data)]
+    if not names:
+        return "Not run."
     rows = []
     for method in here.groupby("method").value.mean().sort_values(ascending=False).index:
         cells = [here[(here.data == name) & (here.method == method)] for name in names]
         rows.append([method, *(number(cell.value.iloc[0]) if len(cell) else "" for cell in cells)])
-    return table(["anchor genes", *(name.upper() for name in names)], rows)
+    picture = "![C of each way of treating the anchor genes](img/anchors.png)"
+    return table(["anchor genes", *(name.upper() for name in names)], rows) + f"\n\n{picture}"
 
 
 def swapped(parts: pd.DataFrame) -> str:
@@ -212,6 +215,11 @@ clinical columns age and sex.
 
 `cox + clinical` against `clinical`, which was named beforehand: {compared(gaps, "cox + clinical")}.
 
+A ridge Cox regression on the frozen embedding of the `gexbert` above, pretrained on the training patients of all three
+cohorts (three folds, C):
+
+{grid(gaps, {f"survival-{name}": name.upper() for name in COHORTS}, value)}
+
 ## Prognostic genes that a panel lacks
 
 The twenty genes of smallest p in univariate Cox regressions of the training fold. A Cox model is fitted to their
@@ -219,8 +227,6 @@ measured values; the test patients have them measured, restored from the other g
 (*absent*: fitted to all other genes). C:
 
 {anchored(gaps)}
-
-![C of each way of treating the anchor genes](img/anchors.png)
 
 ## One part swapped, the same budget
 

@@ -19,6 +19,7 @@ AGAINST = {"classify": "logreg", "restore": "ppca", "survival": "clinical", "anc
 """Beginning of a task's name -> the method that the others are held against."""
 ALONE = "null-survival"
 MARGIN = {"accuracy": 0.01, "rmse": 0.01, "harrell_c": 0.01}
+SIMPLE = "rda"
 NAMED = ("clinical", "cox + clinical", "cox", "gexbert, one cohort")
 """Survival methods that the verdict tells: the best of many, told afterwards, would be better by chance."""
 TOLD = ("classify-random-4", "classify-random-16", "classify-random-64", "restore-random-10", "restore-random-50",
@@ -153,8 +154,12 @@ def _classes(gaps: pd.DataFrame) -> str:
     here = gaps[gaps.task.isin(TOLD) & gaps.task.str.startswith("classify-")]
     here = here[(here.method == WHOLE) & (here.against != "")]
     parts = [f"{row.task.rsplit('-', 1)[1]} genes {row.value:.3f}, {_said(row)}" for row in here.itertuples()]
-    return f"Classes from random genes, one gexbert for all panels against logreg fitted to each: {'; '.join(parts)}." \
-        if parts else ""  # fmt: skip
+    if not parts:
+        return ""
+    text = f"Classes from random genes, one gexbert for all panels against logreg fitted to each: {'; '.join(parts)}."
+    simple = gaps[(gaps.method == SIMPLE) & gaps.task.isin(here.task)].set_index("task").value
+    there = [f"{simple[task]:.3f}" for task in here.task if task in simple]
+    return text + (f" Without a network ({SIMPLE}, as gexbert starts): {', '.join(there)}." if there else "")
 
 
 def _values(gaps: pd.DataFrame) -> str:
