@@ -1,4 +1,4 @@
-"""The figures of `exval bench patients` that are quoted: classes, missing values, survival, anchor genes, parts swapped.
+"""The figures of `exval bench patients` that are quoted: classes, missing values, survival, anchors, parts swapped.
 
     exval bench patients --data DIR -o RESULTS    # a night on two cores; resumable
     python benchmarks/patients.py RESULTS         # writes results/patients.json, docs/patients.md and two pictures
@@ -148,6 +148,14 @@ def swapped(parts: pd.DataFrame) -> str:
     return table(["model", *columns.values()], rows)
 
 
+def rates(figures: dict) -> str:
+    """Samples and share of the limit."""
+    return (
+        f"{figures['samples_per_cpu_second']:.3g} samples per CPU-second, "
+        f"{100 * figures['share_of_product_rate']:.0f} %"
+    )
+
+
 def page(found: Results, speed: dict) -> str:
     """docs/patients.md."""
     config, gaps, figures = found.config, found.extras["differences"], found.extras["figures"]
@@ -239,8 +247,7 @@ frozen embedding.
 ## Speed
 
 `benchmarks/patients_speed.py`, one thread: training at width 128 with 512 genes shown and 512 asked,
-{small["samples_per_cpu_second"]:.1f} samples per CPU-second, {100 * small["share_of_product_rate"]:.0f} % of the machine's matrix-product
-rate; `tiny` with 128 and 128, {tiny["samples_per_cpu_second"]:.0f} samples, {100 * tiny["share_of_product_rate"]:.0f} %.
+{rates(small)} of the machine's matrix-product rate; `tiny` with 128 and 128, {rates(tiny)}.
 """
 
 
