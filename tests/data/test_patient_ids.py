@@ -27,7 +27,9 @@ def test_barcodes_columns_and_names():
 
 def test_a_column_of_a_few_groups_names_no_patients():
     obs = pd.DataFrame({"case": ["case", "control"] * 20, "donor": list("ab") * 20})
-    assert patients_of([f"s{i}" for i in range(40)], obs).unit == "sample"
+    names = [f"s{i}" for i in range(40)]
+    assert patients_of(names, obs, names_tell=False).unit == "sample"  # of what may be cells
+    assert patients_of(names, obs).told_by == "column 'donor'"  # twenty bulk samples of each of two people
     with pytest.raises(InputError, match="one patient"):
         patients_of(["x", "y"], pd.DataFrame({"who": ["p", "p"]}), "who")
 
@@ -61,3 +63,15 @@ def test_no_patient_on_both_sides():
         assert not set(made.groups_n[fold.train]) & set(made.groups_n[fold.test])
     again = patient_splits(adata, folds=4, repeats=2)
     assert all(np.array_equal(a.test, b.test) for a, b in zip(made.folds, again.folds))
+
+
+@pytest.mark.parametrize(
+    ("each", "bulk", "told"), [(6, True, True), (40, True, True), (6, False, True), (90, False, False)]
+)
+def test_a_column_of_patients_with_many_samples(each, bulk, told):
+    """Six samples of a patient must not be parted; ninety of what may be cells are a donor, held out by name."""
+    obs = pd.DataFrame(
+        {"patient_id": [f"p{i // each}" for i in range(each * 8)]}, index=[f"s{i}" for i in range(each * 8)]
+    )
+    found = patients_of(obs.index, obs, names_tell=bulk)
+    assert (found.unit == "patient") == told and len(set(found.id_n)) == (8 if told else each * 8)

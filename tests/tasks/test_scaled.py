@@ -59,3 +59,16 @@ def test_real_cohorts_that_were_scaled_each_on_its_own(shared_data):
     with pytest.raises(UnitError, match="z-scored within each cancer"):
         evaluate(pooled, label="cancer", method="logreg", folds=2, unit="z")
     assert evaluate(parts["lihc"], label="is_female", method="logreg", folds=2, unit="z").verdict
+
+
+def test_a_disease_scored_with_the_others_is_warned_of_and_a_cohort_refused():
+    """A tenth of the genes differs and all were scored together: means alone cannot tell, so nobody is barred."""
+    rng = np.random.default_rng(0)
+    half = np.repeat(["sick", "well"], 300)
+    x = rng.normal(size=(600, 200))
+    x[:300, :20] += 1
+    x = (x - x.mean(0)) / x.std(0)
+    assert len(check_scaling(x, half, "disease", pd.DataFrame(index=range(600)))) == 1
+    apart = np.concatenate([(p - p.mean(0)) / p.std(0) for p in (x[:300], x[300:])])
+    with pytest.raises(UnitError):
+        check_scaling(apart, half, "disease", pd.DataFrame(index=range(600)))

@@ -45,7 +45,9 @@ def test_sds_are_calibrated_on_validation_samples(runs):
 
 def test_a_patient_is_in_one_fold():
     fold_n = number_folds(np.arange(100, dtype=np.uint64), patient_n=np.arange(100) // 4).reshape(25, 4)
-    assert (fold_n == fold_n[:, :1]).all() and set(fold_n[:, 0]) == {1, 2, 3, 4, 5}
+    assert (fold_n == fold_n[:, :1]).all() and np.bincount(fold_n[:, 0])[1:].tolist() == [5] * 5
+    few = number_folds(np.arange(100, dtype=np.uint64), patient_n=np.arange(100) // 50)
+    assert set(few) == {1, 2, 3, 4, 5}  # two hospitals cannot be five folds
 
 
 def test_a_damaged_file_is_said(runs, tmp_path):

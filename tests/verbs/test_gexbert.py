@@ -176,6 +176,45 @@ def test_survival_is_taught_and_asked(run, patients, tmp_path, head):
     assert "30 of 60 genes not measured" in one["note"].iloc[0]
 
 
+def test_two_hospitals_can_be_split_by(run, patients, tmp_path):
+    """One of them is validation: the other cannot be divided into folds of whole hospitals."""
+    tuned = finetune(run, patients, label="kind", split_by="site", out=tmp_path / "tuned", steps=1)
+    assert "whole donors" in tuned.summary and tuned.model.class_prior is not None
+    again = finetune(tuned, patients, label="kind", out=tmp_path / "again", steps=1)
+    assert again.classes == tuned.classes
+
+
+def test_risk_sets_are_never_divided(run, patients, tmp_path):
+    tuned = finetune(run, patients, time="os_months", event="os_event", out=tmp_path / "t", steps=1,
+                     overrides={"train.batch_size": 256})  # fmt: skip
+    assert tuned.config.train.micro_batch == tuned.config.train.batch_size == 256
+    with pytest.raises(InputError, match="was taught survival; fine-tune the pretrained run"):
+        finetune(tuned, patients, label="kind", out=tmp_path / "no")
+
+
+def test_runs_without_what_was_added_later_still_load(run, patients, tmp_path):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    old = shutil.copytree(run.folder, tmp_path / "old")
+    tensors = load_file(old / "model.safetensors")
+    del tensors["head.sd_scale"]
+    save_file(tensors, old / "model.safetensors")
+    (old / "folds.safetensors").unlink(missing_ok=True)
+    test = prepared(patients[110:].copy())
+    np.testing.assert_array_equal(Run(old).embed(test), run.embed(test))
+    assert float(Run(old).model.head.sd_scale) == 1
+
+
+def test_values_shifted_by_two_are_noticed_by_a_run(run, patients, tmp_path):
+    tuned = finetune(run, patients[:110].copy(), time="os_months", event="os_event", out=tmp_path / "t", steps=1)
+    other = patients[110:].copy()
+    other.X = other.X + 8
+    with pytest.raises(UnitError, match="another unit or normalisation"):
+        predict(tuned.folder, other)
+
+
 def test_a_run_that_was_not_taught_survival_gives_no_prognosis(run, patients):
     with pytest.raises(InputError, match="was not taught survival; run exval finetune"):
         predict(run.folder, patients)

@@ -10,6 +10,7 @@ from exval.errors import InputError
 if TYPE_CHECKING:
     from exval.data.source import Source
 
+MEASURED = ("log2", "z")
 FEW = 10  # samples from which on the unit of a file can be told
 
 
@@ -57,7 +58,8 @@ def open_like(
     except InputError as error:  # e.g. whole numbers with gaps, taken for counts
         refused = error
     known = like() if unit is None else None
-    if known is None or (refused is None and known[0] == source.unit):
+    # Counts, CP10k and log1p are made into each other: only log2 and z have to be told.
+    if known is None or (refused is None and (known[0] in MEASURED) == (source.unit in MEASURED)):
         if refused is not None:
             raise refused
         return source, []

@@ -26,8 +26,10 @@ COLUMNS = (
     "donor_id",
     "individual",
 )
-SAMPLES_EACH = 4
-"""Samples of a patient, on average, up to which a column is believed to name patients: fewer values are groups."""
+SAMPLES_EACH = {"donor": 4, "donor_id": 4, "individual": 4}
+MOST_EACH = 50
+"""Of files that may hold single cells: samples of a patient, on average, up to which a column is believed to name
+patients. A donor of thousands of cells is held out by name (``--split-by``)."""
 
 
 class Patients(NamedTuple):
@@ -44,8 +46,8 @@ def patients_of(
     """The patient of every sample: the one rule for every split.
 
     A column that the user names decides. Otherwise the first twelve characters of TCGA barcodes do; without any, a
-    column of ``obs`` with a usual name whose values are about as many as there are samples. Otherwise samples of one
-    name are one patient, and all others stand alone.
+    column of ``obs`` with a usual name; where the samples may be cells, only if a patient has few of them. Otherwise
+    samples of one name are one patient, and all others stand alone.
 
     Parameters
     ----------
@@ -56,7 +58,8 @@ def patients_of(
     column
         Column that names the patients; a sample without a value is told by its name.
     names_tell
-        Whether samples of one name are one patient. Names of cells repeat and mean nothing.
+        Whether the samples are bulk samples, of which those of one name are one patient. Names of cells repeat and
+        mean nothing.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def patients_of(
         return Patients(found, "patient", f"column {column!r}")
     if len(own_n) and all(_BARCODE.match(name) for name in name_n):
         return Patients(own_n, "patient", "barcodes")
-    usual = _usual_column(obs, len(name_n))
+    usual = _usual_column(obs, len(name_n), bulk=names_tell)
     if usual is not None:
         return Patients(obs[usual].astype(str).to_numpy(dtype=object), "patient", f"column {usual!r}")
     if len(set(own_n)) == len(own_n):
@@ -94,11 +97,15 @@ def patients_of(
     return Patients(np.where(barcoded, own_n, alone), "sample", "")
 
 
-def _usual_column(obs: pd.DataFrame | None, n: int) -> str | None:
-    """A column with a usual name, a value everywhere, and few samples a value."""
+def _usual_column(obs: pd.DataFrame | None, n: int, bulk: bool) -> str | None:
+    """A column with a usual name, a value everywhere, two values or more, and of cells few a value."""
     lower = {} if obs is None else {str(column).lower(): column for column in obs.columns}
     for wanted in COLUMNS:
-        if wanted in lower and obs[lower[wanted]].notna().all() and obs[lower[wanted]].nunique() * SAMPLES_EACH >= n:
+        if wanted not in lower or not obs[lower[wanted]].notna().all():
+            continue
+        n_values = obs[lower[wanted]].nunique()
+        most = n if bulk else n_values * SAMPLES_EACH.get(wanted, MOST_EACH)
+        if n_values >= 2 and n <= most:
             return lower[wanted]
     return None
 

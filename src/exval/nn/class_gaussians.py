@@ -12,7 +12,8 @@ from exval.data.batch import ExpressionBatch
 from exval.nn.posterior import FOLDS, LEAST_TO_FOLD, Posterior
 
 MOST_FACTORS = 64
-BLOCK = 256  # samples worked on together
+BLOCK = 400_000  # values worked on together
+LEAST_REST = 10  # samples that are left without a fold, below which those of all classes stand for them
 WEIGHT = 100.0  # samples of a class at which its own covariance counts as much as that of all classes
 CROSSING = 32.0  # genes at which half of what the covariances tell is believed
 # Both chosen on an inner split of the training side of one fold of three TCGA cancers, between 4 and 1,000 genes.
@@ -72,7 +73,7 @@ class ClassGaussians(nn.Module):
         count_fc = torch.zeros(FOLDS + 1, n_classes, dtype=torch.double)
         sum_fck = torch.zeros(FOLDS + 1, n_classes, k, dtype=torch.double)
         square_fckk = torch.zeros(FOLDS + 1, n_classes, k, k, dtype=torch.double)
-        for rows in np.array_split(np.arange(batch.n), -(-batch.n // BLOCK)):
+        for rows in np.array_split(np.arange(batch.n), samples_at_once(batch.n, len(batch.values_t))):
             mean_nk, cov_nkk = (x.double() for x in factors.distribution(batch.select(rows), k))
             at = (fold_n[rows], label_n[rows])
             one = torch.ones(len(rows), dtype=torch.double)
@@ -83,7 +84,8 @@ class ClassGaussians(nn.Module):
         whole = moments(*(x.sum(0) for x in sums))
         for name, new in whole._asdict().items():
             getattr(self, name).copy_(new)
-        folded = batch.n >= LEAST_TO_FOLD and bool((fold_n > 0).any())
+        least = batch.n - int(torch.bincount(fold_n)[1:].max()) if bool((fold_n > 0).any()) else 0
+        folded = batch.n >= LEAST_TO_FOLD and least >= LEAST_REST
         self._folds = [moments(*(x.sum(0) - x[f] for x in sums)) for f in range(1, FOLDS + 1)] if folded else []
         return self
 
@@ -105,6 +107,17 @@ class ClassGaussians(nn.Module):
             genes_n = shown.lengths_n.clamp(min=1).to(linear_nc)
             share_n = torch.sigmoid(2 * (self.crossing - genes_n.log()))
             return (linear_nc + share_n[:, None] * (quadratic_nc - linear_nc)).float()
+
+
+def samples_at_once(n: int, values: int) -> int:
+    """Number of parts that ``n`` samples with so many values are divided into.
+
+    Examples
+    --------
+    >>> samples_at_once(100, 100 * 15_000), samples_at_once(100, 100 * 4)
+    (4, 1)
+    """
+    return min(max(-(-values // BLOCK), 1), max(n, 1))
 
 
 class Moments(NamedTuple):

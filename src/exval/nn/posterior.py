@@ -73,8 +73,7 @@ class Posterior(nn.Module):
         parts = [whole]
         if folds and len(x_ng) >= LEAST_TO_FOLD:
             rank = min(self.rank, len(x_ng) // SAMPLES_PER_FACTOR)
-            rests = [x_ng[fold_n != k] for k in range(1, FOLDS + 1)]
-            parts += [_turned(_fitted(rest, rank, seed, self.rank), whole) for rest in rests]
+            parts += [_turned(_fitted(x_ng[fold_n != k], rank, seed, self.rank), whole) for k in range(1, FOLDS + 1)]
         self.table_mgr = torch.stack([part.loadings_gr for part in parts])
         self.spread_mgr = torch.stack([part.spread_gr for part in parts])
         self.facts_mg2 = torch.stack([torch.stack([part.mean_g, part.noise_g], 1) for part in parts])
@@ -115,14 +114,19 @@ class Posterior(nn.Module):
         self.table_mgr, self.spread_mgr, self.facts_mg2 = joined
         return self
 
-    def facts(self, pairs: ExpressionBatch) -> Fitted:
-        """(t,) means, (t, r) loadings, (t,) noise and (t, r) variance of the loadings of packed pairs."""
+    def facts(self, pairs: ExpressionBatch, keep: int | None = None) -> Fitted:
+        """(t,) means, (t, r) loadings, (t,) noise and (t, r) variance of the loadings of packed pairs.
+
+        With ``keep`` of the leading factors alone: what the others explain counts as noise.
+        """
         genes_t, model_n = pairs.genes_t.long(), self.model_n(pairs)
         if model_n is None:
-            return Fitted(*(getattr(self, name).index_select(0, genes_t) for name in Fitted._fields))
+            known = _leading(Fitted(*(getattr(self, name) for name in Fitted._fields)), keep)
+            return Fitted(*(table.index_select(0, genes_t) for table in known))
         model_t = model_n[pairs.sample_t]
-        mean_t, noise_t = self.facts_mg2[model_t, genes_t].unbind(1)
-        return Fitted(mean_t, self.table_mgr[model_t, genes_t], noise_t, self.spread_mgr[model_t, genes_t])
+        mean_mg, noise_mg = self.facts_mg2.unbind(2)
+        known = _leading(Fitted(mean_mg, self.table_mgr, noise_mg, self.spread_mgr), keep)
+        return Fitted(*(table[model_t, genes_t] for table in known))
 
     def scores(self, shown: ExpressionBatch, hidden: ExpressionBatch | None = None) -> Tensor:
         """(n, r) posterior means; the prior has mean 0 and sd 1."""
@@ -137,10 +141,7 @@ class Posterior(nn.Module):
             The leading factors alone; what the others explain counts as noise.
         """
         with torch.autocast(shown.values_t.device.type, enabled=False):
-            mean_t, loadings_tr, noise_t, spread_tr = self.facts(shown)
-            if keep is not None and keep < self.rank:
-                noise_t = noise_t + loadings_tr[:, keep:].square().sum(1) + spread_tr[:, keep:].sum(1)
-                loadings_tr, spread_tr = loadings_tr[:, :keep], spread_tr[:, :keep]
+            mean_t, loadings_tr, noise_t, spread_tr = self.facts(shown, keep)
             weighted_tr = loadings_tr / noise_t[:, None]
             away_t = shown.values_t - mean_t
             lost_nr = loadings_tr.new_zeros(shown.n, loadings_tr.shape[1])
@@ -197,6 +198,16 @@ class Fitted(NamedTuple):
     loadings_gr: Tensor
     noise_g: Tensor
     spread_gr: Tensor
+
+
+def _leading(known: Fitted, keep: int | None) -> Fitted:
+    """The same with the leading factors alone."""
+    if keep is None or keep >= known.loadings_gr.shape[-1]:
+        return known
+    lost = known.loadings_gr[..., keep:].square().sum(-1) + known.spread_gr[..., keep:].sum(-1)
+    kept = (table[..., :keep].contiguous() for table in (known.loadings_gr, known.spread_gr))
+    loadings, spread = kept
+    return Fitted(known.mean_g, loadings, known.noise_g + lost, spread)
 
 
 def _fitted(x_ng: np.ndarray, rank: int, seed: int, width: int) -> Fitted:

@@ -11,10 +11,11 @@ from exval.errors import UnitError
 
 LEAST = 10  # samples of a class that say anything
 EXACT = 0.2  # of the standard error of a mean: no chance brings every class so near to zero
+FEW_ERRORS = 1.3  # standard errors: of a few samples, means of scaled cohorts lie no nearer than this
 NEAR = 0.15  # SDs from zero: scaled on its own and then thinned out, or classes that hardly differ
 COHORT = re.compile(
-    r"^(cohorts?|stud(y|ies)|projects?|datasets?|data_set|series|gse|accession|cancers?|cancer_?types?|disease|"
-    r"tumou?r_?types?|tissue|oncotree(_?code)?|source|batch|platform|lab)$",
+    r"^(cohorts?|stud(y|ies)|projects?|datasets?|data_set|series|gse|accession|cancers?|cancer_?types?|tumou?r_?types?|"
+    r"oncotree(_?code)?)$",
     re.IGNORECASE,
 )
 
@@ -101,7 +102,7 @@ def check_scaling(x_ng: np.ndarray, class_n: np.ndarray, label: str, obs: pd.Dat
         within = class_means(x_ng, cohort_n)
         if nested and len(within) > 1 and (within.sds < NEAR).all():
             raise UnitError(_refusal(label, str(name)))
-    if (found.sds < NEAR).all():
+    if (found.sds < NEAR).all() or (COHORT.match(label) and (found.errors < FEW_ERRORS).all()):
         return [
             f"In every {label} the genes have nearly the same mean. If values were z-scored within each {label}, or "
             f"within cohorts that differ in it, what sets the classes apart was removed, and figures on {label} mean "

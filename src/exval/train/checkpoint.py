@@ -14,6 +14,7 @@ from exval.data.files import atomic_path
 from exval.errors import InputError
 
 FORMAT_VERSION = 1
+ADDED = ("head.sd_scale",)  # tensors that runs of this format may lack: the model's start stands for them
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -40,7 +41,7 @@ def load_weights(model: nn.Module, path: Path, new: tuple[str, ...] = ()) -> Non
     except Exception as fault:
         raise InputError(f"{path} is damaged or no safetensors file ({fault}); copy the run again") from None
     try:
-        kept = {k: v for k, v in model.state_dict().items() if new and k.startswith(new)}
+        kept = {k: v for k, v in model.state_dict().items() if k.startswith((*new, *ADDED))}
         model.load_state_dict({**kept, **tensors})
     except RuntimeError as fault:
         raise InputError(

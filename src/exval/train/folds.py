@@ -15,21 +15,30 @@ from safetensors.torch import load_file, save_file
 
 from exval.data.files import atomic_path
 from exval.errors import InputError
-from exval.nn.posterior import fold_of
+from exval.nn.posterior import FOLDS, fold_of
 
 FILE = "folds.safetensors"
 
 
 def number_folds(identity_n: np.ndarray, patient_n: np.ndarray | None = None) -> np.ndarray:
-    """(n,) 1 to 5, a function of the patient where one has several samples, else of what is in the sample.
+    """(n,) 1 to 5: by patient where one has several samples, folds of about one size, else by what is in the sample.
+
+    Fewer than five patients cannot be divided into five folds: their samples are.
 
     Examples
     --------
-    >>> number_folds(np.array([7, 8, 9], np.uint64), patient_n=np.array([0, 0, 0])).tolist()
-    [3, 3, 3]
+    >>> number_folds(np.arange(12, dtype=np.uint64), patient_n=np.arange(12) // 2).tolist()
+    [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 1, 1]
     """
-    key_n = identity_n.view(np.int64) if patient_n is None else np.asarray(patient_n, np.int64)
-    return fold_of(torch.as_tensor(key_n.copy())).numpy()
+    if patient_n is not None:
+        names, code_n, size = np.unique(patient_n, return_inverse=True, return_counts=True)
+        if len(names) >= FOLDS:
+            filled, fold = np.zeros(FOLDS, int), np.zeros(len(names), np.int64)
+            for code in np.argsort(-size, kind="stable"):
+                fold[code] = filled.argmin() + 1
+                filled[fold[code] - 1] += size[code]
+            return fold[code_n]
+    return fold_of(torch.as_tensor(identity_n.view(np.int64).copy())).numpy()
 
 
 def save_folds(factors, folder: Path, identity_n: np.ndarray, fold_n: np.ndarray) -> None:

@@ -62,9 +62,14 @@ def repeated_patients(store) -> np.ndarray | None:
     """(n,) a number for each sample's patient, where one has several samples; else None."""
     if not len(store.obs.columns) and store.obs.index.is_unique and not str(store.obs.index[0]).startswith("TCGA"):
         return None
-    told = patients_of(store.obs.index, store.obs, names_tell=False)
-    code_n = np.unique(told.id_n.astype(str), return_inverse=True)[1]
-    return code_n if told.unit == "patient" and len(set(code_n)) < store.n else None
+    told = patients_of(store.obs.index, store.obs, names_tell=store.unit in ("log2", "z"))
+    return numbered(told.id_n, [told.unit])
+
+
+def numbered(id_n: np.ndarray, units: list[str]) -> np.ndarray | None:
+    """(n,) numbers of patients, None where nobody has several samples or nothing tells of patients."""
+    code_n = np.unique(id_n.astype(str), return_inverse=True)[1]
+    return code_n if "patient" in units and len(set(code_n.tolist())) < len(id_n) else None
 
 
 def prepare(model, config: RunConfig, feed: Feed) -> None:

@@ -65,6 +65,8 @@ class ClassTarget:
         classes, code_m = np.unique(names.astype(str).to_numpy(), return_inverse=True)
         if len(classes) < 2:
             raise InputError(f"{label!r} has only the class {classes[0]!r}; two or more are needed to tell them apart")
+        if parent.outcome is not None:
+            raise InputError(f"{parent.folder} was taught survival; fine-tune the pretrained run that it came from")
         if parent.classes is not None and parent.classes != classes.tolist():
             differ = sorted(set(parent.classes) ^ set(classes.tolist()))
             raise InputError(
@@ -131,4 +133,9 @@ class SurvivalTarget:
         self.warnings = list(found.warnings)
 
     def objective(self, train: np.ndarray) -> Objective:
+        if self.event_m[train].sum() < LEAST_EVENTS // 2:
+            raise InputError(
+                f"{int(self.event_m[train].sum())} events are left to learn from when whole groups are held out; "
+                "choose another --split-by"
+            )
         return CoxLikelihood() if self.edges_k is None else DiscreteTime(self.edges_k)

@@ -161,6 +161,8 @@ def finetune(
         model.answer_factors.requires_grad_(False)
     if model.config.readout:
         model.readout.requires_grad_(False)
+    if model.config.prior:
+        model.query_prior.requires_grad_(False)
     if config.model.posterior:
         # Who was seen in pretraining is asked of factors fitted without him, and everyone of classes without him.
         fold_n = np.where(np.isin(np.arange(store.n), valid), 0, number_folds(seen, group_n))
@@ -168,11 +170,12 @@ def finetune(
     feed = Feed(store, train, valid)
     if config.model.class_prior:
         setup.prepare_classes(model, config, feed)
+    objective = target.objective(train)
     if first and not continued:
         setup.start_folder(out, parent.genes, both, described, taught=seen[train])
     summary = fit(
         model,
-        target.objective(train),
+        objective,
         config.visibility,
         # Where any subset may be asked, what is kept is what does well on subsets of all sizes.
         config.visibility if isinstance(config.visibility, Subset) else config.show,
@@ -185,7 +188,8 @@ def finetune(
     )
     if first:
         copy_folds(parent.folder, out)
-        optimistic = "whole donors" if split_by else "random samples, which is optimistic"
+        optimistic = "random samples, which is optimistic" if groups_n is None else (
+            "whole donors" if split_by else "whole patients")  # fmt: skip
         text = (
             f"Taught {target.summary} on {len(train):,} samples in {summary.steps} steps "
             f"({summary.cpu_seconds:,.0f} CPU-seconds); validation loss {summary.best_valid:.3f} at step "
@@ -244,19 +248,26 @@ def _config(parent: RunConfig, n_classes: int, overrides: dict[str, Any], surviv
         settings["batch_size"] = max(parent.train.batch_size, 64)
     if survival:  # the risk sets of a Cox head are those of a batch
         settings |= {"batch_size": max(parent.train.batch_size, 128)}
-        settings["micro_batch"] = settings["batch_size"]  # never divided, on no device
         settings["steps"] = STEPS
     base = parent.model_copy(
         update={
             "kind": "finetune",
             "model": parent.model.model_copy(
-                update={"n_classes": n_classes, "class_prior": parent.model.posterior and not survival}
+                update={
+                    "n_classes": n_classes,
+                    "class_prior": parent.model.posterior
+                    and not survival
+                    and (not parent.model.n_classes or parent.model.class_prior),
+                }
             ),
             "visibility": show,
             "train": TrainConfig(**settings),
         }
     )
-    return change(base, overrides)
+    made = change(base, overrides)
+    if survival:  # never divided, on no device
+        made = change(made, {"train.micro_batch": made.train.batch_size, "model.class_prior": False}, fixed=())
+    return made
 
 
 @torch.inference_mode()

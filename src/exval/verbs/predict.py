@@ -115,9 +115,17 @@ def predict(
 
 def _distance(adata: Any, one: FittedMethod, name: str, cohort: str) -> list[str]:
     """How far the values lie from those of the cohort: far off is another unit, somewhat off another platform."""
-    if one.method.expression_ is None:
+    run = getattr(getattr(one.method, "embedder", None), "run", None)
+    if one.method.expression_ is not None:
+        z_np = np.abs(one.method.expression_.read(adata))
+    elif run is not None and run.model.scale is not None:
+        from exval.methods.matrix import dense_values
+
+        scale = run.model.scale
+        z_np = (dense_values(adata, np.array(run.genes, dtype=object)) - scale.mean_g.numpy()) / scale.sd_g.numpy()
+        z_np = np.abs(z_np)
+    else:
         return []
-    z_np = np.abs(one.method.expression_.read(adata))
     if np.isnan(z_np).all():
         return []
     middle = float(np.nanmedian(z_np))
@@ -164,7 +172,8 @@ def _table(adata: Any, one: FittedMethod, models: SavedModels, gone: np.ndarray)
     survival = one.method.survival(adata, np.asarray(terms.horizons))
     share = share_missing(one.method, adata)
     genes = genes_of(one.method) or []
-    lost = [gene for gene in genes if gene not in set(adata.var_names)]
+    there = set(adata.var_names)
+    lost = [gene for gene in genes if gene not in there]
     below = np.searchsorted(one.training_risk, risk, side="left")
     equal = np.searchsorted(one.training_risk, risk, side="right") - below
     table = pd.DataFrame(index=adata.obs_names.astype(str))

@@ -75,12 +75,14 @@ def pretrain(
     check_writable(out)
     if threads:
         torch.set_num_threads(threads)
-    store, name, found_species, warnings = open_store(data, out, layer, unit, species, orientation, config.dense)
+    store, name, found_species, warnings, patient_n = open_store(
+        data, out, layer, unit, species, orientation, config.dense
+    )
     if store.unit not in config.visibility.units:
         raise UnitError(f"{name} is in {store.unit}; {recipe} takes counts, CP10k or log1p(CP10k) (--unit if misread)")
     if store.n < 2:
         raise InputError(f"{name} has {store.n} samples; pretraining needs more than one")
-    patient_n = setup.repeated_patients(store)  # neither validation nor the folds of fitted factors part a patient
+    # Neither validation nor the folds of fitted factors part a patient
     train, valid = setup.split_rows(store.n, config.train.valid_share, seed, patient_n)
     n_steps = setup.steps_of(steps, epochs, len(train), config.train.batch_size, config.train.steps)
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
@@ -148,18 +150,19 @@ def verdict(summary, config: RunConfig) -> str:
 
 
 def open_store(data: Any, out: Path, layer, unit, species, orientation=None, missing: bool = False):
-    """The samples as a store, the data's name, its species and the reader's warnings."""
+    """The samples as a store, the data's name, its species, the reader's warnings, and the number of each sample's
+    patient where one has several samples."""
     from exval.data.source import open_source
     from exval.data.store import Store
 
     many = list(data) if isinstance(data, list | tuple) else [data]
     if len(many) == 1 and isinstance(many[0], Store):
-        return many[0], "store", _species(many[0]), []
+        return many[0], "store", _species(many[0]), [], setup.repeated_patients(many[0])
     if len(many) == 1 and isinstance(many[0], str | PathLike) and (Path(many[0]) / "manifest.json").exists():
         store = Store.open(many[0])
         if setup.is_first():
             store.verify()
-        return store, Path(many[0]).name, _species(store), []
+        return store, Path(many[0]).name, _species(store), [], setup.repeated_patients(store)
     settings = {"layer": layer, "unit": unit, "species": species, "orientation": orientation, "missing": missing}
     sources = [open_source(one, **settings) for one in many]
     kinds = sorted({s.genes.species for s in sources})
@@ -167,14 +170,15 @@ def open_store(data: Any, out: Path, layer, unit, species, orientation=None, mis
         raise InputError(f"the files are of different species ({', '.join(kinds)}); train on one species at a time")
     warnings = [f"{s.name}: {w}" for s in sources for w in s.warnings]
     name = ", ".join(s.name for s in sources)
+    patient_n = setup.numbered(np.concatenate([s.patients.id_n for s in sources]), [s.patients.unit for s in sources])
     if len(sources) == 1:
-        return Store.from_source(sources[0]), name, kinds[0], warnings
+        return Store.from_source(sources[0]), name, kinds[0], warnings, patient_n
     from exval.data.building import build_store
 
     scratch = tempfile.TemporaryDirectory(prefix="exval-")
     store = build_store(sources, Path(scratch.name) / "store")
     weakref.finalize(store, scratch.cleanup)
-    return store, name, kinds[0], warnings
+    return store, name, kinds[0], warnings, patient_n if patient_n is None or len(patient_n) == store.n else None
 
 
 def _species(store) -> str:

@@ -22,6 +22,8 @@ def test_weights_are_drawn_and_what_was_fitted_stays(planted_run, kind):
     fitted = {name for name, _ in planted_run.model.named_buffers()}
     assert {"scale.mean_g", "factors.loadings_gr"} <= fitted
     for name, tensor in new.items():
+        if name.startswith("class_prior."):
+            continue  # below
         drawn = name not in fitted and (kind == "network" or name.startswith("labels."))
         if drawn and ("weight" in name and "norm" not in name and not name.startswith("labels.") or "4.weight" in name):
             assert not torch.equal(tensor, old[name]), name
@@ -65,3 +67,13 @@ def test_random_lists_are_not_called_alike_and_equal_ones_are():
     assert is_untrained(alike(score, score[None], 30)) and is_untrained(alike(score, -score[None], 30))
     noisy = np.stack([score + 0.1 * rng.normal(size=300) for _ in range(3)])
     assert is_untrained(alike(score, noisy, 30))
+
+
+def test_gaussians_of_classes_are_drawn_anew_with_the_head(planted_run):
+    """They were learned from the labels: a network that keeps them is not untrained."""
+    old = planted_run.model
+    assert old.class_prior is not None and float(old.class_prior.mean_ck.abs().max()) > 0
+    for kind in ("network", "head"):
+        new = untrained(planted_run, kind, seed=0)
+        assert float(new.class_prior.mean_ck.abs().max()) == 0
+        torch.testing.assert_close(new.factors.loadings_gr, old.factors.loadings_gr)

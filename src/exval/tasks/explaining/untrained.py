@@ -45,9 +45,11 @@ def untrained(run: Run, kind: str, seed: int) -> EncoderDecoder:
         for part in new.labels.modules():
             if isinstance(part, nn.Linear):
                 part.reset_parameters()
+    # Gaussians of classes were learned from the labels: they are part of what is drawn anew.
+    taught = ("labels.", "class_prior.")
     fitted = {name for name, _ in old.named_buffers()}
     kept = {name: tensor for name, tensor in old.state_dict().items()
-            if name in fitted or (kind == "head" and not name.startswith("labels."))}  # fmt: skip
+            if (name in fitted or kind == "head") and not name.startswith(taught)}  # fmt: skip
     new.load_state_dict({**new.state_dict(), **kept})
     return new.eval().to(run.device)
 

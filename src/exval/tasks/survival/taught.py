@@ -35,7 +35,9 @@ def models_of_run(folder: str | Path) -> SavedModels:
     method = RunMethod(str(folder))
     run = method.run
     known = run.described.get("prognosis")
-    if run.outcome is None or known is None:
+    if run.outcome is not None and known is None:
+        raise InputError(f"{folder} was taught survival by an older exval; teach it again (exval finetune --force)")
+    if run.outcome is None:
         raise InputError(
             f"{folder} was not taught survival; run exval finetune {folder} COHORT --time COLUMN --event COLUMN first, "
             "or give the folder that exval survival wrote"
