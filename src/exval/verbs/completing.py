@@ -217,9 +217,9 @@ class Completion:
             otherwise = f"cells are denoised from counts or log1p values, not {self.source.unit}"
             if self.source.unit == "log1p":
                 otherwise = "cells are denoised by other methods (exval methods --verb impute)"
+            need = "--out-genes LIST (or all)" + ("" if self.ref is not None else " and --ref COHORT")
             raise InputError(
-                f"nothing to fill: every value of {name} was measured; genes that it lacks need --ref COHORT and "
-                f"--out-genes LIST, and {otherwise}"
+                f"nothing to fill: every value of {name} was measured; genes that it lacks need {need}, and {otherwise}"
             )
         known = set(map(str, getattr(one, "genes", ()) or basis.var_names))
         if not missing_np[:, np.isin(self.target.gene_p.astype(str), list(known))].any():
