@@ -196,7 +196,8 @@ class Completion:
         else:
             union = list(dict.fromkeys([*own, *map(str, known)]))
             lookup = SimpleNamespace(var_names=union, genes=SimpleNamespace(
-                names_in=self.source.genes.names_in, canonical=self.source.genes.canonical))  # fmt: skip
+                names_in=self.source.genes.names_in, canonical=self.source.genes.canonical,
+                species=self.source.genes.species))  # fmt: skip
             try:
                 asked = read_genes(self.out_genes, lookup, "--out-genes")
             except GeneError as error:

@@ -188,10 +188,8 @@ def _legend(folder: Folder, slices: list[str]) -> str:
         text += f"Small marks: one for each {_singular(unit)}. "
     if seeds > 1:
         text += f"Mean over {seeds} seeds of the split. "
-    return (
-        text
-        + "CPU time: fit and predict on all folds, and the training of a run; ×: times that of the method called reference."
-    )
+    text += "CPU time: fit and predict on all folds, and the training of a run; "
+    return text + "×: times that of the method called reference."
 
 
 def _singular(unit: str) -> str:
