@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from exval.data.patients import simulated_patients
 from exval.train.distributed import World, world
+from exval.verbs.pretrain import pretrain
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "distributed.py"
 
@@ -33,3 +37,22 @@ def test_alone_nothing_is_joined(monkeypatch):
         assert procs == World(0, 1) and procs.is_first
         assert procs.sum(torch.tensor(3.0)).item() == 3
         procs.wait()
+
+
+def test_a_run_of_patients_is_taught_by_two_processes(tmp_path):
+    """What is not trained may not be waited for: the decoder and its prior have no part in a label."""
+    patients = simulated_patients(n=90, g=40, seed=0)
+    patients.obs["kind"] = np.where(patients.X[:, 0] > np.median(patients.X[:, 0]), "a", "b")
+    patients.write_h5ad(tmp_path / "patients.h5ad")
+    small = {"model.width": 8, "model.decoder_width": 8, "model.factors": 6, "visibility.max_visible": 16}
+    pretrain(patients, recipe="gexbert", out=tmp_path / "base", steps=2, overrides=small)
+    script = tmp_path / "teach.py"
+    script.write_text(
+        "from exval.verbs.finetune import finetune\n"
+        "finetune('base', 'patients.h5ad', label='kind', out='tuned', steps=2)\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((tmp_path / "tuned" / "config.json").read_text())["training"]["steps"] == 2
