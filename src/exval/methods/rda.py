@@ -83,6 +83,11 @@ class RDA(Method):
             self.gaussians_ = gaussians.fit(self.factors_, batch, torch.as_tensor(class_n)).eval()
         return self
 
+    def n_parameters(self) -> int:
+        """Means, loadings and noise of the genes, and the moments of the classes."""
+        fitted = [self.factors_.mean_g, self.factors_.loadings_gr, self.factors_.noise_g]
+        return sum(table.numel() for table in (*fitted, *self.gaussians_.buffers()))
+
     def _batch(self, x_np: np.ndarray):
         from exval.data.batch import ExpressionBatch
 

@@ -184,7 +184,7 @@ def _legend(folder: Folder, slices: list[str]) -> str:
         text += f"In brackets: 95 % interval, bootstrap over {_plural(unit)}. "
     else:
         text += "No interval is given" + ("" if unit == "cell" else f": fewer than six {_plural(unit)}") + ". "
-    if folder.table("units", "method", "group", "metric", "value") is not None:
+    if _units(folder, default_metric(rows)):
         text += f"Small marks: one for each {_singular(unit)}. "
     if seeds > 1:
         text += f"Mean over {seeds} seeds of the split. "
