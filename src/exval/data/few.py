@@ -59,7 +59,8 @@ def open_like(
         refused = error
     known = like() if unit is None else None
     # Counts, CP10k and log1p are made into each other: only log2 and z have to be told.
-    if known is None or (refused is None and (known[0] in MEASURED) == (source.unit in MEASURED)):
+    units = set() if known is None or refused is not None else {source.unit, known[0]}
+    if known is None or len(units) == 1 or (units and not units & set(MEASURED)):
         if refused is not None:
             raise refused
         return source, []
