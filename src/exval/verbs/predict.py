@@ -119,11 +119,12 @@ def _distance(adata: Any, one: FittedMethod, name: str, cohort: str) -> list[str
     if one.method.expression_ is not None:
         z_np = np.abs(one.method.expression_.read(adata))
     elif run is not None and run.model.scale is not None:
+        import torch
+
         from exval.methods.matrix import dense_values
 
-        scale = run.model.scale
-        z_np = (dense_values(adata, np.array(run.genes, dtype=object)) - scale.mean_g.numpy()) / scale.sd_g.numpy()
-        z_np = np.abs(z_np)
+        values = torch.as_tensor(dense_values(adata, np.array(run.genes, dtype=object)), device=run.device)
+        z_np = run.model.scale.into(values, torch.arange(len(run.genes), device=run.device)).abs().cpu().numpy()
     else:
         return []
     if np.isnan(z_np).all():

@@ -82,7 +82,7 @@ def pretrain(
         raise UnitError(f"{name} is in {store.unit}; {recipe} takes counts, CP10k or log1p(CP10k) (--unit if misread)")
     if store.n < 2:
         raise InputError(f"{name} has {store.n} samples; pretraining needs more than one")
-    # Neither validation nor the folds of fitted factors part a patient
+    # Neither validation nor the folds of fitted factors part a patient.
     train, valid = setup.split_rows(store.n, config.train.valid_share, seed, patient_n)
     n_steps = setup.steps_of(steps, epochs, len(train), config.train.batch_size, config.train.steps)
     config = change(config, {"train.steps": n_steps, "train.seed": seed}, fixed=())
