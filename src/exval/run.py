@@ -15,6 +15,7 @@ from torch import Tensor
 
 from exval.data.batch import ExpressionBatch, offsets_of
 from exval.data.packing import all_stored
+from exval.data.units import family
 from exval.errors import DivergedError, GeneError, InputError, UnitError
 from exval.models.encdec import EncoderDecoder
 from exval.objectives.survival import risk_of, survival_from_hazards
@@ -104,8 +105,7 @@ class Run:
     @property
     def unit(self) -> str:
         """What its values are on the scale that it reads: log1p (of CP10k), log2 or z."""
-        unit = self.described.get("unit", "log1p")
-        return unit if unit in ("log2", "z") else "log1p"
+        return family(self.described.get("unit", "log1p"))
 
     @property
     def summary(self) -> str:

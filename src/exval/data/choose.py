@@ -9,7 +9,7 @@ from scipy import sparse
 
 from exval.data.matrix import Matrix
 from exval.data.readers.base import Opened
-from exval.data.units import UnitGuess, check_unit, detect_unit
+from exval.data.units import BULK, UnitGuess, check_unit, detect_unit
 from exval.errors import InputError, UnitError
 
 _COUNT_LAYERS = ("layers/counts", "layers/raw_counts", "layers/count", "layers/umi", "layers/raw")
@@ -177,7 +177,7 @@ def _declared(opened: Opened, places: list[str], layer: str | None, unit: str, m
             if guess.unit == unit:
                 chosen = place
                 break
-    rows = probe(opened, chosen, unit if unit in ("log2", "z") else None, missing and unit in ("log1p", "log2", "z"))
+    rows = probe(opened, chosen, unit if unit in BULK else None, missing and unit in ("log1p", "log2", "z"))
     check_unit(rows, unit)
     target = None
     if unit in ("cp10k", "log1p"):

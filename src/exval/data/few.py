@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from exval.data.units import BULK
 from exval.errors import InputError
 
 if TYPE_CHECKING:
     from exval.data.source import Source
 
-MEASURED = ("log2", "z")
 FEW = 10  # samples from which on the unit of a file can be told
 
 
@@ -60,7 +60,7 @@ def open_like(
     known = like() if unit is None else None
     # Counts, CP10k and log1p are made into each other: only log2 and z have to be told.
     units = set() if known is None or refused is not None else {source.unit, known[0]}
-    if known is None or len(units) == 1 or (units and not units & set(MEASURED)):
+    if known is None or len(units) == 1 or (units and not units & set(BULK)):
         if refused is not None:
             raise refused
         return source, []

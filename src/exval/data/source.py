@@ -17,7 +17,7 @@ from exval.data.genes import GeneMapping, map_genes
 from exval.data.merge import Merge, plan_merge
 from exval.data.patient_ids import Patients, patients_of
 from exval.data.readers.base import Opened
-from exval.data.units import rescaled, to_log1p
+from exval.data.units import BULK, rescaled, to_log1p
 from exval.errors import ExvalError, InputError, UnitError
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Source:
         obs["exval_total"] = totals
         if len(set(self.patients.id_n)) < self.n and self.patients.unit == "patient":
             obs["exval_patient"] = self.patients.id_n[where]
-        dense = measured and (self.unit in ("log2", "z") or bool(np.isnan(x.data).any()))
+        dense = measured and (self.unit in BULK or bool(np.isnan(x.data).any()))
         try:
             log = x.toarray() if dense else to_log1p(x, self.unit, totals if self.unit == "counts" else None)
         except UnitError as error:
@@ -213,7 +213,7 @@ class Source:
     @cached_property
     def patients(self) -> Patients:
         """The patient of every sample (:mod:`exval.data.patient_ids`); equal names tell of bulk samples only."""
-        return patients_of(self.file_names, self.obs, names_tell=self.unit in ("log2", "z"))
+        return patients_of(self.file_names, self.obs, names_tell=self.unit in BULK)
 
     @cached_property
     def has_missing(self) -> bool:

@@ -10,7 +10,8 @@ from scipy import sparse
 
 from exval.errors import InputError, UnitError
 
-UNITS = ("counts", "cp10k", "log1p", "log2", "z")
+BULK = ("log2", "z")  # of bulk samples: 0 is a value there, and what is absent was not measured
+UNITS = ("counts", "cp10k", "log1p", *BULK)
 _LOG_LIMIT = 20.0  # log2 of a million is 19.9: no logarithm of a normalised count is larger
 _LN_MILLION = 14.0  # ln(1 + 1e6) is 13.8, the largest log1p of any usual scaling
 _LN_TEN_THOUSAND = 9.3  # ln(1 + 1e4) is 9.2
@@ -124,7 +125,7 @@ def family(unit: str) -> str:
     >>> family("counts"), family("z")
     ('log1p', 'z')
     """
-    return unit if unit in ("log2", "z") else "log1p"
+    return unit if unit in BULK else "log1p"
 
 
 def to_log1p(x: Any, unit: str, total_n: np.ndarray | None = None) -> sparse.csr_matrix:
@@ -155,7 +156,7 @@ def to_log1p(x: Any, unit: str, total_n: np.ndarray | None = None) -> sparse.csr
     >>> to_log1p(np.array([[1, 3], [0, 0]]), "counts").toarray().astype(float).round(2).tolist()
     [[7.82, 8.92], [0.0, 0.0]]
     """
-    if unit in ("log2", "z"):
+    if unit in BULK:
         raise UnitError(f"values in unit {unit} cannot be turned into log1p(CP10k); give raw counts or log1p values")
     if unit not in UNITS:
         raise InputError(f"unit {unit!r} is not known; use one of {', '.join(UNITS)}")

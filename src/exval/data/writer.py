@@ -12,6 +12,7 @@ from scipy import sparse
 from exval import __version__
 from exval.data import files, layout
 from exval.data.hashing import content_hash, gene_hash, identity_hash
+from exval.data.units import BULK
 from exval.errors import InputError
 
 __all__ = ["StoreWriter", "implicit_of"]
@@ -27,7 +28,7 @@ def implicit_of(unit: str) -> str:
     >>> implicit_of("counts"), implicit_of("z")
     ('zero', 'missing')
     """
-    return "missing" if unit in ("log2", "z") else "zero"
+    return "missing" if unit in BULK else "zero"
 
 
 class StoreWriter:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from exval.bench.results import POOLED, Results, config_hash, make_rows
+from exval.data.units import BULK
 from exval.metrics.classification import accuracy, balanced_accuracy, macro_f1, per_class
 from exval.tasks.annotate import common_rows, extras_of
 from exval.tasks.labelmap import apply_map, unmatched
@@ -84,7 +85,7 @@ def summarise(
         lost = unmatched(set(mapping), before)
         warnings += [f"label map: no label is called {', '.join(lost)}"] if lost else []
     share = float(named.unsure_n.mean()) if len(labels) else 0.0
-    word = "samples" if query.unit in ("log2", "z") else "cells"
+    word = "samples" if query.unit in BULK else "cells"
     verdict = (
         f"{choice.why} {query.n:,} {word} named with {len(setting.shared.genes):,} shared genes, {share:.0%} unsure."
     )

@@ -12,6 +12,7 @@ import torch
 import exval
 from exval.data.files import atomic_path, refuse_existing, write_json, write_text
 from exval.data.patient_ids import patients_of
+from exval.data.units import BULK
 from exval.errors import InputError, OutputError
 from exval.logs import warn
 from exval.recipes.config import RunConfig
@@ -62,7 +63,7 @@ def repeated_patients(store) -> np.ndarray | None:
     """(n,) a number for each sample's patient, where one has several samples; else None."""
     if not len(store.obs.columns) and store.obs.index.is_unique and not str(store.obs.index[0]).startswith("TCGA"):
         return None
-    told = patients_of(store.obs.index, store.obs, names_tell=store.unit in ("log2", "z"))
+    told = patients_of(store.obs.index, store.obs, names_tell=store.unit in BULK)
     return numbered(told.id_n, [told.unit])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from exval.data.units import BULK
 from exval.errors import ExvalError, InputError
 from exval.logs import warn
 
@@ -267,7 +268,7 @@ def _annotate(
     methods = naming.candidates(method, seed, device)
     obsm = naming.needs_obsm(methods)
     reference = open_source(ref, layer=ref_layer, unit=ref_unit, species=species, missing=True)
-    if reference.unit in ("log2", "z"):
+    if reference.unit in BULK:
         methods = naming.candidates(method, seed, device, measured=True)
     with _about("the reference"):
         label_column(reference.obs, label)

@@ -10,6 +10,7 @@ import numpy as np
 
 from exval.data.labels import donor_like, label_like, labels_of
 from exval.data.source import Source, open_source
+from exval.data.units import BULK
 
 _TOTALS = ("n_counts", "total_counts", "ncount_rna", "n_umi", "numi", "n_umis", "total_umis", "sum")
 _FEW_GENES = 2000
@@ -77,7 +78,7 @@ class CheckReport:
     def lines(self) -> list[str]:
         """The report for people, one entry per line."""
         m, shown = self.mapping, self.examples
-        word = "sample" if self.unit in ("log2", "z") else "cell"
+        word = "sample" if self.unit in BULK else "cell"
         rows = [
             ("file", f"{self.name}: {self.cells:,} {word}s x {self.genes:,} genes"),
             ("values", f"{self.unit}: {self.why}"),
@@ -251,7 +252,7 @@ def _notes(r: CheckReport) -> list[str]:
     notes = []
     if r.unit in ("log1p", "cp10k"):
         notes.append("normalised values only, no raw counts: methods that need counts will refuse this file")
-    if r.unit in ("log2", "z"):
+    if r.unit in BULK:
         notes.append(f"values in {r.unit}: methods for bulk samples take them, those for counts of single cells do not")
     if r.genes < _FEW_GENES:
         notes.append(f"only {r.genes:,} genes: a panel or a selection, so totals per cell are not those of all genes")

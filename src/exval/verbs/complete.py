@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from exval.data.units import BULK
 from exval.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def source_for_completion(
         data, lambda: _reference(specs, ref, species), layer=layer, unit=unit, species=species, orientation=orientation
     )
     source.warnings += taken
-    gaps = source.unit in ("log2", "z") or (source.unit == "log1p" and source.has_missing)
+    gaps = source.unit in BULK or (source.unit == "log1p" and source.has_missing)
     wanted = [spec for spec in specs if completes(spec) and not denoises(spec)]
     if gaps:
         wrong = [spec for spec in specs if denoises(spec) and not completes(spec)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from exval.data.units import BULK
 from exval.errors import InputError
 from exval.logs import warn
 
@@ -153,7 +154,7 @@ def evaluate(
     source = open_source(
         data, layer=layer, unit=unit, species=species, orientation=orientation, missing=task in ("annotate", "impute")
     )
-    if source.unit in ("log2", "z") and "depth" not in asked:  # sums of measured values are no depth
+    if source.unit in BULK and "depth" not in asked:  # sums of measured values are no depth
         methods = [one for one in methods if one.title != "depth"]
     source.obs if label is None else _known_column(source.obs, label)
     config = {

@@ -11,12 +11,10 @@ import torch
 
 from exval.data.files import check_writable
 from exval.data.hashing import panel_mark
+from exval.data.units import family
 from exval.errors import InputError, OutputError, UnitError
-from exval.methods.survival.risksets import RiskSets
 from exval.models.encdec import EncoderDecoder
-from exval.objectives.survival import risk_of
 from exval.recipes.config import RunConfig, change
-from exval.rng import Draw
 from exval.run import Run, pick_device
 from exval.train import setup
 from exval.train.checkpoint import load_weights
@@ -27,7 +25,6 @@ from exval.train.targets import ClassTarget, SurvivalTarget, Target
 from exval.visibility import Everything, Subset
 
 STEPS = 200
-QUANTILES = 1001  # most that are kept of the risks of training patients
 FACTOR_LR, FACTOR_BACKBONE = 5e-3, 0.1  # compared on an inner split of the training side of one Baron fold
 FEW_STEPS, FEW_SHOWN = 600, 256  # where any subset of genes may be asked: labels are learned from 4 to 256 of them
 FEW_LR, FEW_BACKBONE = 2e-3, 0.5  # compared on an inner split of the training side of one fold of three TCGA cancers
@@ -101,7 +98,7 @@ def finetune(
     )
     if source.genes.species != parent.species:
         raise InputError(f"{source.name} is {source.genes.species}, the run {parent.folder} is {parent.species}")
-    if (source.unit if source.unit in ("log2", "z") else "log1p") != parent.unit:
+    if family(source.unit) != parent.unit:
         takes = "counts, CP10k or log1p(CP10k)" if parent.unit == "log1p" else parent.unit
         raise UnitError(f"{source.name} is in {source.unit}; {parent.folder} takes {takes} (--unit if misread)")
     if (event or censored) and time is None:
@@ -203,7 +200,9 @@ def finetune(
                 "started from; give it more samples or steps (--steps), or trust the simple methods"
             )
         if time is not None:
-            described |= _prognosis(model, store, target, train, config, where)
+            from exval.tasks.survival.taught import prognosis
+
+            described |= prognosis(model, store, target, train, config, where)
         setup.finish_folder(out, described, summary, model, text, source.warnings)
     return Run(out, device)
 
@@ -268,26 +267,3 @@ def _config(parent: RunConfig, n_classes: int, overrides: dict[str, Any], surviv
     if survival:  # never divided, on no device
         made = change(made, {"train.micro_batch": made.train.batch_size, "model.class_prior": False}, fixed=())
     return made
-
-
-@torch.inference_mode()
-def _prognosis(model, store, target: SurvivalTarget, train: np.ndarray, config: RunConfig, where) -> dict[str, Any]:
-    """What a prognosis of new patients needs: risks and horizons of the training patients and, of a Cox head, Breslow's
-    cumulative baseline hazard at the times of their events."""
-    from exval.tasks.survival.folds import pick_horizons
-
-    parts = []
-    for rows in np.array_split(train, -(-len(train) // 64)):
-        split = config.show.split(store.batch(rows), Draw(0)).to(where)
-        parts.append(model(split).logits_nc.float().cpu().numpy())
-    time_m, event_m = target.time_m[train], target.event_m[train]
-    head = target.described["outcome"]["head"]
-    risk_m = risk_of(np.concatenate(parts), head)
-    horizons = pick_horizons(np.quantile(time_m, (0.05, 0.95)), target.described["label"], time_m, event_m)
-    risk_q = np.quantile(risk_m, np.linspace(0, 1, min(len(risk_m), QUANTILES)))
-    found = {"prognosis": {"risks": risk_q.tolist(), "horizons": list(horizons), "events": int(event_m.sum())}}
-    if head == "cox":
-        sets = RiskSets(time_m, event_m)
-        times, hazard = sets.breslow(risk_m[sets.order_n])
-        found["baseline"] = {"times": times.tolist(), "hazard": hazard.tolist()}
-    return found

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from exval.data.batch import ExpressionBatch, offsets_of
+from exval.data.units import BULK
 from exval.errors import UnitError
 
 
@@ -78,7 +79,7 @@ def to_log1p(batch: ExpressionBatch) -> ExpressionBatch:
 
 def to_model_unit(batch: ExpressionBatch) -> ExpressionBatch:
     """The batch in the unit that models read: log1p(CP10k) of counts and what derives from them; log2 and z stay."""
-    return batch if batch.unit in ("log2", "z") else to_log1p(batch)
+    return batch if batch.unit in BULK else to_log1p(batch)
 
 
 def merge(a: ExpressionBatch, b: ExpressionBatch) -> ExpressionBatch:
@@ -100,10 +101,14 @@ def sums(batch: ExpressionBatch, values_t: Tensor) -> Tensor:
     return torch.zeros(batch.n, device=values_t.device).index_add_(0, batch.sample_t, values_t)
 
 
-def keep_smallest(u_t: Tensor, batch: ExpressionBatch, most: int | Tensor) -> Tensor:
-    """(t,) true for the ``most`` pairs of each sample, one number or (n,), with the smallest ``u_t``."""
+def ranks(u_t: Tensor, batch: ExpressionBatch) -> Tensor:
+    """(t,) place of each pair within its sample, from 0, by ascending ``u_t``, which lies in [0, 1)."""
     order = torch.argsort(batch.sample_t + u_t, stable=True)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device)
-    within_t = rank - batch.offsets_n1[:-1][batch.sample_t]
-    return within_t < (most[batch.sample_t] if isinstance(most, Tensor) else most)
+    rank_t = torch.empty_like(order)
+    rank_t[order] = torch.arange(len(order), device=order.device)
+    return rank_t - batch.offsets_n1[:-1][batch.sample_t]
+
+
+def keep_smallest(u_t: Tensor, batch: ExpressionBatch, most: int) -> Tensor:
+    """(t,) true for the ``most`` pairs of each sample with the smallest ``u_t``."""
+    return ranks(u_t, batch) < most

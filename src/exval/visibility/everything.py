@@ -8,6 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from exval.data.batch import ExpressionBatch
+from exval.data.units import UNITS
 from exval.rng import Draw
 from exval.visibility.base import Split, depth, keep_smallest, to_model_unit, totals
 from exval.visibility.masking import Masking
@@ -25,7 +26,7 @@ class Everything(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid")
-    units: ClassVar[tuple[str, ...]] = ("counts", "cp10k", "log1p", "log2", "z")
+    units: ClassVar[tuple[str, ...]] = UNITS
     kind: Literal["everything"] = "everything"
     max_visible: int | None = Field(None, ge=1)
     dense: bool = False

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from exval.data.batch import ExpressionBatch
+from exval.data.units import UNITS
 from exval.rng import Draw
-from exval.visibility.base import Split, depth, keep_smallest, to_model_unit, totals
+from exval.visibility.base import Split, depth, ranks, to_model_unit, totals
 
 
 class Subset(BaseModel):
@@ -44,7 +45,7 @@ class Subset(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid")
-    units: ClassVar[tuple[str, ...]] = ("counts", "cp10k", "log1p", "log2", "z")
+    units: ClassVar[tuple[str, ...]] = UNITS
     kind: Literal["subset"] = "subset"
     min_shown: int = Field(4, ge=1)
     max_shown: int | None = Field(None, ge=1)
@@ -75,12 +76,13 @@ class Subset(BaseModel):
         size_n = torch.exp(low + (high_n - low).clamp(min=0) * u_n).floor().long()
         size_n = torch.minimum(size_n, most_n)
         # Which genes come first is keyed by sample and gene: a subset of twice the size holds the smaller one.
-        u_t = draw.uniform("visible", draw.key_packed(target))
-        shown_t = keep_smallest(u_t, target, size_n)
-        asked_t = keep_smallest(u_t, target, size_n + self.max_queries) & ~shown_t
-        read_t = shown_t
-        if self.max_visible is not None:  # the first of the same order: as random as any
-            read_t = keep_smallest(u_t, target, size_n.clamp(max=self.max_visible))
+        rank_t = ranks(draw.uniform("visible", draw.key_packed(target)), target)
+        size_t = size_n[target.sample_t]
+        shown_t = rank_t < size_t
+        asked_t = (rank_t < size_t + self.max_queries) & ~shown_t
+        read_t = shown_t  # where there are too many to read, the first of the same order: as random as any
+        if self.max_visible is not None:
+            read_t = shown_t & (rank_t < self.max_visible)
         keep, total_n = target.keep, totals(target)
         return Split(
             shown=keep(shown_t),
