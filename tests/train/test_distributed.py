@@ -13,7 +13,6 @@ import torch
 
 from exval.data.patients import simulated_patients
 from exval.train.distributed import World, world
-from exval.verbs.pretrain import pretrain
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "distributed.py"
 
@@ -33,22 +32,23 @@ def test_two_processes_are_one(tmp_path):
 
 def test_alone_nothing_is_joined(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with world(torch.device("cpu")) as procs:
-        assert procs == World(0, 1) and procs.is_first
-        assert procs.sum(torch.tensor(3.0)).item() == 3
-        procs.wait()
+    procs = world(torch.device("cpu"))
+    assert procs == World(0, 1) and procs.is_first
+    assert procs.sum(torch.tensor(3.0)).item() == 3
+    procs.wait()
 
 
 def test_a_run_of_patients_is_taught_by_two_processes(tmp_path):
-    """What is not trained may not be waited for: the decoder and its prior have no part in a label."""
+    """In one script: what the first process wrote is there for both, and what is not trained is not waited for."""
     patients = simulated_patients(n=90, g=40, seed=0)
     patients.obs["kind"] = np.where(patients.X[:, 0] > np.median(patients.X[:, 0]), "a", "b")
     patients.write_h5ad(tmp_path / "patients.h5ad")
     small = {"model.width": 8, "model.decoder_width": 8, "model.factors": 6, "visibility.max_visible": 16}
-    pretrain(patients, recipe="gexbert", out=tmp_path / "base", steps=2, overrides=small)
     script = tmp_path / "teach.py"
     script.write_text(
         "from exval.verbs.finetune import finetune\n"
+        "from exval.verbs.pretrain import pretrain\n"
+        f"pretrain('patients.h5ad', recipe='gexbert', out='base', steps=2, overrides={small})\n"
         "finetune('base', 'patients.h5ad', label='kind', out='tuned', steps=2)\n"
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]

@@ -249,7 +249,7 @@ def test_learning_rate_by_hand():
 def test_a_smaller_batch_than_processes_is_refused(feed, tmp_path, monkeypatch):
     import exval.train.loop as loop
 
-    monkeypatch.setattr(loop, "world", lambda device: nullcontext(World(0, 16)))
+    monkeypatch.setattr(loop, "world", lambda device: World(0, 16))
     with pytest.raises(InputError, match="smaller than the 16 processes"):
         train(feed, tmp_path / "a")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -39,17 +39,14 @@ class World:
             torch.distributed.barrier()
 
 
-@contextmanager
-def world(device: torch.device):
-    """Join the processes that torchrun started; one process alone needs nothing."""
+def world(device: torch.device) -> World:
+    """Join the processes that torchrun started, once for as long as this one lives; alone, nothing is needed."""
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:
-        yield World()
-        return
-    if device.type == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield World(int(os.environ["RANK"]), size)
-    finally:
-        torch.distributed.destroy_process_group()
+        return World()
+    if not torch.distributed.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(torch.distributed.destroy_process_group)
+    return World(int(os.environ["RANK"]), size)

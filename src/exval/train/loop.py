@@ -93,131 +93,131 @@ def fit(
         After Ctrl-C or SIGTERM; the last step is saved.
     """
     device = device or torch.device("cpu")
-    with world(device) as procs:
-        if config.batch_size < procs.size:
-            raise InputError(f"batch_size {config.batch_size} is smaller than the {procs.size} processes; raise it")
-        model.to(device).train()
-        runner = model
-        if config.compile and device.type == "cuda":
-            runner = torch.compile(runner, dynamic=True)
-        if procs.size > 1:
-            runner = nn.parallel.DistributedDataParallel(runner)
-        half = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
-        cast = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
-        optimiser = make_optimiser(model, config)
+    procs = world(device)
+    if config.batch_size < procs.size:
+        raise InputError(f"batch_size {config.batch_size} is smaller than the {procs.size} processes; raise it")
+    model.to(device).train()
+    runner = model
+    if config.compile and device.type == "cuda":
+        runner = torch.compile(runner, dynamic=True)
+    if procs.size > 1:
+        runner = nn.parallel.DistributedDataParallel(runner)
+    half = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
+    cast = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+    optimiser = make_optimiser(model, config)
 
-        batch_size = min(config.batch_size, len(feed.train_rows))
-        sampler = Sampler(
-            len(feed.train_rows), batch_size, seed=config.seed, block=config.block, rank=procs.rank, world=procs.size
-        )
-        state = {"best": None, "best_step": 0, "first": None, "bad": 0, "samples": 0, "seconds": 0.0, "cpu": 0.0}
-        start, saved = 0, newest_state(out / "state") if resume else None
-        if saved is not None:
-            loaded = load_state(saved, model, optimiser)
-            start, state = loaded["step"], loaded["state"]
-            sampler.load_state_dict(loaded["sampler"])
-        log = Log(out / "log.jsonl", after=start if saved is not None else None) if procs.is_first else None
-        loader = Loader(feed.store, sampler, workers=config.workers, rows=feed.train_rows)
-        plan = iter(loader)
-        began, began_cpu = time.perf_counter() - state["seconds"], time.process_time() - state["cpu"]
+    batch_size = min(config.batch_size, len(feed.train_rows))
+    sampler = Sampler(
+        len(feed.train_rows), batch_size, seed=config.seed, block=config.block, rank=procs.rank, world=procs.size
+    )
+    state = {"best": None, "best_step": 0, "first": None, "bad": 0, "samples": 0, "seconds": 0.0, "cpu": 0.0}
+    start, saved = 0, newest_state(out / "state") if resume else None
+    if saved is not None:
+        loaded = load_state(saved, model, optimiser)
+        start, state = loaded["step"], loaded["state"]
+        sampler.load_state_dict(loaded["sampler"])
+    log = Log(out / "log.jsonl", after=start if saved is not None else None) if procs.is_first else None
+    loader = Loader(feed.store, sampler, workers=config.workers, rows=feed.train_rows)
+    plan = iter(loader)
+    began, began_cpu = time.perf_counter() - state["seconds"], time.process_time() - state["cpu"]
 
-        def validate(step: int) -> float | None:
-            if not len(feed.valid_rows):
-                return None
-            valid = evaluate(model, objective, valid_visibility, feed, config, procs, device, cast)
-            refuse_broken(step, {f"validation {name}": value for name, value in valid.items()})
-            if procs.is_first:
-                log.write({"step": step, "valid": valid})
-            if state["best"] is None or valid["loss"] < state["best"]:
-                state.update(best=valid["loss"], best_step=step, bad=0)
-                if procs.is_first:
-                    save_weights(model, out / "best.safetensors")
-            else:
-                state["bad"] += 1
-            return valid["loss"]
-
-        if start == 0:
-            state["first"] = validate(0)
-        last = start
-        with Progress(description, config.steps, initial=start) as progress, on_request() as stop:
-            for step in range(start + 1, config.steps + 1):
-                if config.patience and state["bad"] >= config.patience:
-                    break
-                for group in optimiser.param_groups:
-                    group["lr"] = config.lr_at(step) * group["share"]
-                torch.manual_seed(seed_at(config.seed, step, procs.rank))  # dropout: the same after a resume
-                batch = next(plan)
-                pieces = divide(batch, most_at_once(config, device))
-                splits = [visibility.split(piece, Draw(config.seed, step)) for piece in pieces]
-                counts = [objective.count(s, b) for s, b in zip(splits, pieces)]
-                # Divided by the count over all processes and micro-batches: the loss does not depend on how it is cut.
-                total = float(procs.sum(torch.tensor(float(sum(counts)), device=device)).clamp(min=1))
-                sums: dict[str, Tensor] = {}
-                for i, (split, piece) in enumerate(zip(splits, pieces)):
-                    quiet = runner.no_sync() if procs.size > 1 and i < len(pieces) - 1 else nullcontext()
-                    with quiet:
-                        with cast:  # the forward pass only: backward runs in the types that forward chose
-                            split, piece = split.to(device), piece.to(device)
-                            score = objective.score(model, runner(split), split, piece)
-                        # DDP averages over processes; times their number makes it the sum.
-                        (score.loss * (objective.weight * procs.size / total)).backward()
-                    for name, value in {"loss": score.loss.detach(), **score.parts}.items():
-                        sums[name] = sums.get(name, 0) + value.detach().double()
-                means = {k: float(procs.sum(v.clone())) / total for k, v in sums.items()}
-                norm = float(nn.utils.clip_grad_norm_(model.parameters(), config.clip))
-                refuse_broken(step, {**means, "gradient": norm})
-                optimiser.step()
-                optimiser.zero_grad(set_to_none=True)
-                done = procs.sum(torch.tensor([float(batch.n), float(stop.made)], device=device))
-                state["samples"] += int(done[0])
-                # Asked of any process, and read once: all end at the same step, and what is announced below is saved.
-                ending = float(done[1]) > 0 and step < config.steps
-                state["seconds"] = time.perf_counter() - began
-                state["cpu"] = time.process_time() - began_cpu
-                if procs.is_first:
-                    log.write(
-                        {
-                            "step": step,
-                            "loss": means.pop("loss"),
-                            "parts": means,
-                            "samples": state["samples"],
-                            "seconds": round(state["seconds"], 3),
-                        }
-                    )
-                last = step
-                if step % config.valid_every == 0 or step == config.steps:
-                    validate(step)
-                if (step % config.save_every == 0 or step == config.steps or ending) and procs.is_first:
-                    refuse_broken(step, largest(model))
-                    save_state(out / "state", step, model, optimiser, {"state": state, "sampler": sampler.state_dict()})
-                if step_hook is not None:
-                    step_hook(step)
-                speed = state["samples"] / max(state["seconds"], 1e-9)
-                best = "" if state["best"] is None else f", best valid {state['best']:.4f}"
-                progress.advance(text=f"loss {float(sums['loss']) / total:.4f}{best}, {speed:.0f} samples/s")
-                if ending:
-                    procs.wait()
-                    if procs.is_first:
-                        log.close()
-                    raise Stopped(f"stopped after step {step} of {config.steps}, which is saved; go on with --resume")
+    def validate(step: int) -> float | None:
+        if not len(feed.valid_rows):
+            return None
+        valid = evaluate(model, objective, valid_visibility, feed, config, procs, device, cast)
+        refuse_broken(step, {f"validation {name}": value for name, value in valid.items()})
         if procs.is_first:
-            log.close()
-            if (out / "best.safetensors").exists():
-                load_weights(model, out / "best.safetensors")
-            refuse_broken(last, largest(model))
-            save_weights(model, out / "model.safetensors")
-        procs.wait()
-        model.eval()
-        return Summary(
-            steps=last,
-            best_step=state["best_step"],
-            best_valid=state["best"],
-            first_valid=state["first"],
-            samples=state["samples"],
-            seconds=state["seconds"],
-            cpu_seconds=state["cpu"],
-            stopped_early=last < config.steps,
-        )
+            log.write({"step": step, "valid": valid})
+        if state["best"] is None or valid["loss"] < state["best"]:
+            state.update(best=valid["loss"], best_step=step, bad=0)
+            if procs.is_first:
+                save_weights(model, out / "best.safetensors")
+        else:
+            state["bad"] += 1
+        return valid["loss"]
+
+    if start == 0:
+        state["first"] = validate(0)
+    last = start
+    with Progress(description, config.steps, initial=start) as progress, on_request() as stop:
+        for step in range(start + 1, config.steps + 1):
+            if config.patience and state["bad"] >= config.patience:
+                break
+            for group in optimiser.param_groups:
+                group["lr"] = config.lr_at(step) * group["share"]
+            torch.manual_seed(seed_at(config.seed, step, procs.rank))  # dropout: the same after a resume
+            batch = next(plan)
+            pieces = divide(batch, most_at_once(config, device))
+            splits = [visibility.split(piece, Draw(config.seed, step)) for piece in pieces]
+            counts = [objective.count(s, b) for s, b in zip(splits, pieces)]
+            # Divided by the count over all processes and micro-batches: the loss does not depend on how it is cut.
+            total = float(procs.sum(torch.tensor(float(sum(counts)), device=device)).clamp(min=1))
+            sums: dict[str, Tensor] = {}
+            for i, (split, piece) in enumerate(zip(splits, pieces)):
+                quiet = runner.no_sync() if procs.size > 1 and i < len(pieces) - 1 else nullcontext()
+                with quiet:
+                    with cast:  # the forward pass only: backward runs in the types that forward chose
+                        split, piece = split.to(device), piece.to(device)
+                        score = objective.score(model, runner(split), split, piece)
+                    # DDP averages over processes; times their number makes it the sum.
+                    (score.loss * (objective.weight * procs.size / total)).backward()
+                for name, value in {"loss": score.loss.detach(), **score.parts}.items():
+                    sums[name] = sums.get(name, 0) + value.detach().double()
+            means = {k: float(procs.sum(v.clone())) / total for k, v in sums.items()}
+            norm = float(nn.utils.clip_grad_norm_(model.parameters(), config.clip))
+            refuse_broken(step, {**means, "gradient": norm})
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            done = procs.sum(torch.tensor([float(batch.n), float(stop.made)], device=device))
+            state["samples"] += int(done[0])
+            # Asked of any process, and read once: all end at the same step, and what is announced below is saved.
+            ending = float(done[1]) > 0 and step < config.steps
+            state["seconds"] = time.perf_counter() - began
+            state["cpu"] = time.process_time() - began_cpu
+            if procs.is_first:
+                log.write(
+                    {
+                        "step": step,
+                        "loss": means.pop("loss"),
+                        "parts": means,
+                        "samples": state["samples"],
+                        "seconds": round(state["seconds"], 3),
+                    }
+                )
+            last = step
+            if step % config.valid_every == 0 or step == config.steps:
+                validate(step)
+            if (step % config.save_every == 0 or step == config.steps or ending) and procs.is_first:
+                refuse_broken(step, largest(model))
+                save_state(out / "state", step, model, optimiser, {"state": state, "sampler": sampler.state_dict()})
+            if step_hook is not None:
+                step_hook(step)
+            speed = state["samples"] / max(state["seconds"], 1e-9)
+            best = "" if state["best"] is None else f", best valid {state['best']:.4f}"
+            progress.advance(text=f"loss {float(sums['loss']) / total:.4f}{best}, {speed:.0f} samples/s")
+            if ending:
+                procs.wait()
+                if procs.is_first:
+                    log.close()
+                raise Stopped(f"stopped after step {step} of {config.steps}, which is saved; go on with --resume")
+    if procs.is_first:
+        log.close()
+        if (out / "best.safetensors").exists():
+            load_weights(model, out / "best.safetensors")
+        refuse_broken(last, largest(model))
+        save_weights(model, out / "model.safetensors")
+    procs.wait()
+    model.eval()
+    return Summary(
+        steps=last,
+        best_step=state["best_step"],
+        best_valid=state["best"],
+        first_valid=state["first"],
+        samples=state["samples"],
+        seconds=state["seconds"],
+        cpu_seconds=state["cpu"],
+        stopped_early=last < config.steps,
+    )
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from exval.run import Run, pick_device
 from exval.train import setup
 from exval.train.checkpoint import load_weights
 from exval.train.config import TrainConfig
+from exval.train.distributed import world
 from exval.train.folds import copy_folds, load_folds, number_folds
 from exval.train.loop import Feed, fit
 from exval.train.targets import ClassTarget, SurvivalTarget, Target
@@ -204,6 +205,7 @@ def finetune(
 
             described |= prognosis(model, store, target, train, config, where)
         setup.finish_folder(out, described, summary, model, text, source.warnings)
+    world(where).wait()  # what the first process wrote can now be read by all
     return Run(out, device)
 
 

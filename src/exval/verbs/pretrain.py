@@ -21,6 +21,7 @@ from exval.recipes.config import RunConfig, change
 from exval.run import Run, pick_device
 from exval.train import setup
 from exval.train.checkpoint import save_weights
+from exval.train.distributed import world
 from exval.train.folds import number_folds, save_folds
 from exval.train.loop import Feed, fit
 
@@ -132,6 +133,7 @@ def pretrain(
         if config.dense:
             save_weights(model, out / "model.safetensors")
         setup.finish_folder(out, described, summary, model, verdict(summary, config), warnings)
+    world(where).wait()  # what the first process wrote can now be read by all
     return Run(out, device)
 
 
