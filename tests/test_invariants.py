@@ -305,7 +305,7 @@ def test_5_duplicates_are_merged_or_renamed_and_reported(seed):
     assert (
         source.obs.index.is_unique
         and source.obs_names_made_unique
-        and any("cell names repeat" in w for w in source.warnings)
+        and any("names of samples repeat" in w for w in source.warnings)
     )
     assert source.genes.summary()["duplicated"] == 2
 

@@ -96,7 +96,7 @@ def test_duplicate_genes_are_summed_and_names_made_unique(tiny_adata, recwarn):
     assert source.recognised.tolist() == [True] * 6 + [False] and source.genes.duplicates == ["INS"]
     assert source.csr().toarray()[:, 0].tolist() == [5, 5, 6, 5, 6, 5]
     assert source.obs.index.tolist() == ["c", "c-1", "c-2", "d", "e", "f"] and source.obs_names_made_unique
-    assert any("cell names repeat" in one for one in source.warnings)
+    assert any("names of samples repeat" in one for one in source.warnings)
     source.to_adata()
     list(source.iter_adata(2))
     assert not recwarn.list and tiny_adata.obs_names[1] == "c"

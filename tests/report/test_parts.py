@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 
@@ -105,8 +106,6 @@ def test_the_paragraph_says_what_was_done(tmp_path):
     ("config", "words"), [({"colors": {"a": "#123456"}}, "#123456"), ({"colors": {"a": "no colour"}}, None)]
 )
 def test_colours_of_the_reference_are_used(tmp_path, config, words):
-    import json
-
     folder = fabricate.annotate(tmp_path / "one", {"a": 30, "b": 20})
     file = folder / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | config))
@@ -114,3 +113,23 @@ def test_colours_of_the_reference_are_used(tmp_path, config, words):
     assert set(colours) == {"a", "b"} and colours["a"] != colours["b"]
     if words:
         assert colours["a"] == words
+
+
+@pytest.mark.parametrize(("unit", "said", "unsaid"), [("z", "samples", "cells"), ("counts", "cells", "samples")])
+def test_a_page_on_bulk_samples_does_not_speak_of_cells(tmp_path, unit, said, unsaid):
+    from exval.report import write_report
+
+    folder = fabricate.annotate(tmp_path / "one", {"a": 60, "b": 50}, selection=True)
+    file = folder / "config.json"
+    config = json.loads(file.read_text()) | {"verdict": "", "command": ""}
+    config["dataset"]["unit"] = unit
+    config["warnings"] = []
+    file.write_text(json.dumps(config))
+    rows = pd.read_parquet(folder / "results.parquet")
+    rows["unit"], rows["split"] = said[:-1], f"{said} (optimistic)"
+    rows.to_parquet(folder / "results.parquet")
+    page = unescape(re.sub(r"<(style|svg|script).*?</\1>|<[^>]*>", " ", write_report(folder).read_text(), flags=re.S))
+    assert f"naming {said}" in page
+    said_of_it = ("reference cells);", "fewer than ten cells")  # by a method's description and a warning of this folder
+    page = page.replace(said_of_it[0], "").replace(said_of_it[1], "")
+    assert not re.findall(rf".{{30}}\b{unsaid}\b.{{30}}", page)

@@ -81,7 +81,7 @@ class Source:
         self.warnings: list[str] = list(choice.warnings)
         self.obs, self.obs_names_made_unique = _unique_index(opened.obs)
         if self.obs_names_made_unique:
-            self.warnings.append("cell names repeat: exval tells the cells apart by their place in the file")
+            self.warnings.append("names of samples repeat: exval tells them apart by their place in the file")
         known: dict[str, bool] = {}
         for gene, how in zip(genes.canonical.tolist(), genes.how.tolist()):
             known[gene] = known.get(gene, False) or how != "unknown"

@@ -128,6 +128,15 @@ def family(unit: str) -> str:
     return unit if unit in BULK else "log1p"
 
 
+def row_name(unit: str | None) -> str:
+    """What a row of a matrix in this unit is: a sample of bulk tissue or a cell.
+
+    >>> row_name("z"), row_name("counts")
+    ('sample', 'cell')
+    """
+    return "sample" if unit in BULK else "cell"
+
+
 def to_log1p(x: Any, unit: str, total_n: np.ndarray | None = None) -> sparse.csr_matrix:
     """Values as log1p(CP10k), sparse.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from exval.data.units import row_name
 from exval.errors import InputError
 from exval.pl._palette import assign
 
@@ -62,9 +63,14 @@ class Folder:
         return self.kind in RUNS
 
     @property
+    def thing(self) -> str:
+        """What the rows of the data are called: a cell, or, where values are in a unit of bulk data, a sample."""
+        return row_name(self.dataset.get("unit"))
+
+    @property
     def where(self) -> str:
         """What a heading adds where a page is about two files: whose cells its figures are of."""
-        return ", on held-out reference cells" if self.reference else ""
+        return f", on held-out reference {self.thing}s" if self.reference else ""
 
     @property
     def reference(self) -> Mapping[str, Any]:

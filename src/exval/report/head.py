@@ -10,7 +10,6 @@ from exval.report.folder import Folder
 from exval.report.numbers import DASH, count, known, score, share
 
 TASKS = {
-    "annotate": "naming cells",
     "recover": "recovering hidden values",
     "impute": "imputing values",
     "recommend": "which imputation method for which goal",
@@ -24,7 +23,10 @@ TASKS = {
 
 def kicker(folder: Folder) -> str:
     """The line above the title: version, what this is, when."""
-    parts = [f"exval {folder.config.get('version') or __version__}", TASKS.get(folder.kind, folder.kind), date(folder)]
+    what = TASKS.get(folder.kind, folder.kind)
+    if folder.kind == "annotate":
+        what = f"naming {folder.thing}s"
+    parts = [f"exval {folder.config.get('version') or __version__}", what, date(folder)]
     return " · ".join(part for part in parts if part)
 
 
@@ -90,7 +92,9 @@ def warnings(folder: Folder) -> list[str]:
     said = " ".join(lines).lower()
     splits = set(folder.rows["split"].astype(str)) if "split" in folder.rows else {str(folder.config.get("split", ""))}
     if "optimistic" not in said and any("optimistic" in split for split in splits):
-        lines.insert(0, "Optimistic split: cells of one donor stand on both sides. Expect less on a new donor.")
+        lines.insert(
+            0, f"Optimistic split: {folder.thing}s of one donor stand on both sides. Expect less on a new donor."
+        )
     if "seen in pretraining" not in said and any("seen in pretraining" in split for split in splits):
         lines.insert(0, "Some of the test cells were seen in pretraining.")
     if folder.kind == "bench":
@@ -131,12 +135,12 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
             found.append((name, form(value)))
 
     parts = [config.get(key) for key in ("n_train", "n_valid")]
-    add("cells", data.get("n", sum(parts) if all(known(part) for part in parts) else None), count)
+    add(f"{folder.thing}s", data.get("n", sum(parts) if all(known(part) for part in parts) else None), count)
     genes = data.get("genes", data.get("n_genes", config.get("n_genes")))
     add("genes", genes if known(genes) else None, count)
     add("unit", data.get("unit"))
     add("shared genes", folder.reference.get("shared_genes"), count)
-    add("reference cells", folder.reference.get("n"), count)
+    add(f"reference {folder.thing}s", folder.reference.get("n"), count)
     add("labels", data.get("label", config.get("label")))
     classes = data.get("classes")
     add(

@@ -89,11 +89,12 @@ def _data(folder: Folder) -> str:
     config = folder.config
     if known(config.get("n_train")):
         text += (
-            f" was divided into {count(config['n_train'])} training and {count(config.get('n_valid'))} held-out cells"
+            f" was divided into {count(config['n_train'])} training and {count(config.get('n_valid'))} held-out "
+            f"{folder.thing}s"
         )
         text += f" with {count(config['n_genes'])} genes" if known(config.get("n_genes")) else ""
     elif known(data.get("n")):
-        text += f" holds {count(data['n'])} cells"
+        text += f" holds {count(data['n'])} {folder.thing}s"
         genes = data.get("genes", data.get("n_genes"))
         text += f" and {count(genes)} genes" if known(genes) else ""
     else:
@@ -112,7 +113,10 @@ def _reference(folder: Folder) -> str:
     ref = folder.reference
     if not ref:
         return ""
-    text = f"Its cells were named by {folder.chosen} after {ref.get('name')} ({count(ref.get('n'))} labelled cells"
+    things = f"{folder.thing}s"
+    text = (
+        f"Its {things} were named by {folder.chosen} after {ref.get('name')} ({count(ref.get('n'))} labelled {things}"
+    )
     label = folder.dataset.get("label")
     text += f", column {label}" if label else ""
     return text + f") on the {count(ref.get('shared_genes'))} genes that both have."
@@ -129,7 +133,9 @@ def _split(folder: Folder) -> str:
         by = "patients"
     text = "To choose the method the reference was split" if folder.reference else "It was split"
     text += f" into {folds} folds" if known(folds) else ""
-    text += f" by held-out {by}" if by else " at random over cells (optimistic: cells of one donor are on both sides)"
+    one = "patient" if folder.thing == "sample" else "donor"
+    at_random = f"at random over {folder.thing}s (optimistic: those of one {one} are on both sides)"
+    text += f" by held-out {by}" if by else f" {at_random}"
     times = max(int(repeats) if known(repeats) else 1, seeds)
     text += f", {times} times with different seeds" if times > 1 else ""
     return text + "; everything fitted saw the training part only."
@@ -155,7 +161,7 @@ def _measured(folder: Folder) -> str:
     if not len(rows) or folder.kind in ("impute", "bench"):
         return ""
     metric = default_metric(rows)
-    text = f"Quality is {NAMES.get(metric, metric)} over all out-of-fold cells"
+    text = f"Quality is {NAMES.get(metric, metric)} over all out-of-fold {folder.thing}s"
     part = rows[rows.metric == metric]
     if part.lo.notna().any():
         units = [unit for unit in part.unit.astype(str) if unit]

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from exval.data.hashing import content_hash, hashes_of, identity_hash, told_by_genes
 from exval.data.packing import all_stored
-from exval.data.units import family
+from exval.data.units import family, row_name
 from exval.errors import InputError, UnitError
 from exval.methods.base import Method
 from exval.methods.obsm import ObsmEmbedding
@@ -235,7 +235,7 @@ def choose_method(
     groups_n, name = groups_of(adata.obs, split_by)
     splits = make_splits(
         adata.n_obs, labels_n=adata.obs[label].to_numpy(object), groups_n=groups_n, name=name or "group",
-        folds=folds, seed=seed, min_cells=folds,
+        folds=folds, seed=seed, min_cells=folds, row_name=row_name(str(adata.uns.get("exval_unit"))),
     )  # fmt: skip
     barred = {}
     if setting.thin.ratio < 1:

@@ -138,7 +138,11 @@ def choose(
 def _sentences(taken: Pick, found: OutOfFold, common: np.ndarray, splits: Splits) -> str:
     """How good the chosen method is on held-out cells, and how it was chosen."""
     chosen, seconds = taken.chosen, found.cost().seconds
-    where = "held-out reference cells" if splits.groups_n is None else f"held-out {splits.name}s of the reference"
+    where = (
+        f"held-out reference {splits.row_name}s"
+        if splits.groups_n is None
+        else f"held-out {splits.name}s of the reference"
+    )
     alone = f"{chosen}: macro-F1 {taken.ranked[chosen]:.3f} on {where}"
     if len(taken.ranked) == 1:
         return f"{alone} ({splits.caution})." if splits.caution else f"{alone}."

@@ -10,8 +10,6 @@ from sklearn.model_selection import KFold, StratifiedGroupKFold, StratifiedKFold
 
 from exval.errors import InputError
 
-OPTIMISTIC = "cells (optimistic)"
-
 
 @dataclass(frozen=True)
 class Fold:
@@ -37,17 +35,20 @@ class Splits:
         (n,) unit of generalisation of every row of the file; None if cells are split.
     notes
         Columns ``what, n, note``: classes left out, cells that cannot be scored.
+    row_name
+        ``cell`` or ``sample``.
     """
 
     name: str
     folds: list[Fold]
     groups_n: np.ndarray | None
     notes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["what", "n", "note"]))
+    row_name: str = "cell"
 
     @property
     def unit(self) -> str:
         """What an interval resamples."""
-        return "cell" if self.groups_n is None else self.name
+        return self.row_name if self.groups_n is None else self.name
 
     @property
     def caution(self) -> str:
@@ -103,6 +104,7 @@ def make_splits(
     repeats: int = 1,
     seed: int = 0,
     min_cells: int = 10,
+    row_name: str = "cell",
 ) -> Splits:
     """Folds that hold out whole groups, or cells where no group is given.
 
@@ -126,6 +128,8 @@ def make_splits(
         How often the split is drawn, with seeds ``seed, seed + 1, ...``.
     min_cells
         Smallest class that is kept.
+    row_name
+        What a row is called: ``cell`` or ``sample``.
 
     Raises
     ------
@@ -141,20 +145,22 @@ def make_splits(
     if folds < 2:
         raise InputError(f"{folds} fold leaves nothing to train on; give at least 2")
     notes: list[dict] = []
-    keep = _kept(n, labels_n, max(min_cells, folds), notes)
+    keep = _kept(n, labels_n, max(min_cells, folds), notes, row_name)
     n_folds = folds
     if groups_n is not None:
         groups_n = np.asarray(groups_n, dtype=object)
         missing = pd.isna(groups_n)
         if missing[keep].any():
-            raise InputError(f"{int(missing[keep].sum())} cells have no value in {name!r}, which is split by")
+            raise InputError(f"{int(missing[keep].sum())} {row_name}s have no value in {name!r}, which is split by")
         n_groups = len(set(groups_n[keep].astype(str)))
         if n_groups < 2:
             raise InputError(f"column {name!r} has one value only, so nothing can be held out by it; leave it out")
         n_folds = min(folds, n_groups)
         groups_n = groups_n.astype(str).astype(object)
     elif len(keep) < 2 * folds:
-        raise InputError(f"{len(keep)} usable cells are too few for {folds} folds; give more cells or fewer folds")
+        raise InputError(
+            f"{len(keep)} usable {row_name}s are too few for {folds} folds; give more of them or fewer folds"
+        )
     y = (
         np.zeros(len(keep), dtype=int)
         if labels_n is None
@@ -170,8 +176,8 @@ def make_splits(
                 found.append(Fold(keep[train], keep[test[seen]], number, seed + repeat))
     if not found:
         raise InputError(
-            f"no class occurs in two values of {name!r}, so no held-out cell could be named by any method; split by "
-            "another column, or leave it out"
+            f"no class occurs in two values of {name!r}, so no held-out {row_name} could be named by any method; split "
+            "by another column, or leave it out"
         )
     if unscored.any():
         names = sorted(set(labels_n[unscored].astype(str)))
@@ -181,27 +187,28 @@ def make_splits(
         )  # fmt: skip
     if groups_n is not None and n_folds < folds:
         notes.append({"what": "folds", "n": n_folds, "note": f"{n_groups} values of {name} allow {n_folds} folds"})
-    split_name = OPTIMISTIC if groups_n is None else name
-    return Splits(split_name, found, groups_n, pd.DataFrame(notes, columns=["what", "n", "note"]))
+    split_name = f"{row_name}s (optimistic)" if groups_n is None else name
+    return Splits(split_name, found, groups_n, pd.DataFrame(notes, columns=["what", "n", "note"]), row_name)
 
 
-def _kept(n: int, labels_n: np.ndarray | None, least: int, notes: list[dict]) -> np.ndarray:
+def _kept(n: int, labels_n: np.ndarray | None, least: int, notes: list[dict], row_name: str) -> np.ndarray:
     """Rows with a label of a class that is large enough; what is dropped goes into the notes."""
     if labels_n is None:
         return np.arange(n)
     missing = pd.isna(labels_n)
     if missing.any():
-        notes.append({"what": "no label", "n": int(missing.sum()), "note": "cells without a label are left out"})
+        notes.append({"what": "no label", "n": int(missing.sum()), "note": f"{row_name}s without a label are left out"})
     sizes = pd.Series(labels_n[~missing]).astype(str).value_counts()
     small = sizes[sizes < least]
     if len(small):
         listed = ", ".join(f"{name} ({count})" for name, count in sorted(small.items()))
-        note = f"classes below {least} cells not scored: {listed}"
+        note = f"classes below {least} {row_name}s not scored: {listed}"
         notes.append({"what": "rare", "n": int(small.sum()), "note": note})
     if len(sizes) - len(small) < 2:
+        left = len(sizes) - len(small) or "no"
         raise InputError(
-            f"{len(sizes) - len(small) or 'no'} class has at least {least} cells; two or more are needed to compare: "
-            "give more cells, or fewer --folds"
+            f"{left} class has at least {least} {row_name}s; two or more are needed to compare: "
+            f"give more {row_name}s, or fewer --folds"
         )
     keep = ~missing & ~pd.Series(labels_n).astype(str).isin(small.index).to_numpy()
     return np.flatnonzero(keep)

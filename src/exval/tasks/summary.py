@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from exval.bench.results import POOLED, Results, config_hash, make_rows
-from exval.data.units import BULK
+from exval.data.units import row_name
 from exval.metrics.classification import accuracy, balanced_accuracy, macro_f1, per_class
 from exval.tasks.annotate import common_rows, extras_of
 from exval.tasks.labelmap import apply_map, unmatched
@@ -38,18 +38,19 @@ def summarise(
     warnings += [f"{row.what}: {row.note}" for row in splits.notes.itertuples()]
     warnings += [f"{title} failed: {why}" for title, why in found.failed.items()]
     warnings += _seen(choice, setting)
+    things = f"{row_name(query.unit)}s"
     if named.n_empty:
-        warnings.append(f"{named.n_empty:,} cells have no value on any shared gene: they are marked unsure")
+        warnings.append(f"{named.n_empty:,} {things} have no value on any shared gene: they are marked unsure")
     same = int(named.known_n.sum())
     if same:
         warnings.append(
-            f"{same:,} of {query.n:,} cells are in the reference too: their names were learned from "
+            f"{same:,} of {query.n:,} {things} are in the reference too: their names were learned from "
             "their own labels" + (", and they are left out of the score against known types" if config["truth"] else "")
         )
     if named.n_untold:
         warnings.append(
-            f"{named.n_untold:,} cells have too few values on the shared genes to tell whether the reference has them "
-            "too"
+            f"{named.n_untold:,} {things} have too few values on the shared genes to tell whether the reference has "
+            "them too"
         )
     if len(setting.shared.genes) < FEW_GENES:
         warnings.append(f"only {len(setting.shared.genes)} genes are shared: few types can be told apart by so few")
@@ -73,7 +74,7 @@ def summarise(
         new = ~named.known_n
         more, scored, notes = _truth(
             truth_n[new], labels[new], named.unsure_n[new], choice.method.title, set(named.labels.categories),
-            f" of the {int(new.sum()):,} cells that are not in the reference" if same else "",
+            f" of the {int(new.sum()):,} {things} that are not in the reference" if same else "",
         )  # fmt: skip
         extras |= _truth_tables(truth_n[new], labels[new], choice.method.title)
         rows += more
@@ -85,9 +86,8 @@ def summarise(
         lost = unmatched(set(mapping), before)
         warnings += [f"label map: no label is called {', '.join(lost)}"] if lost else []
     share = float(named.unsure_n.mean()) if len(labels) else 0.0
-    word = "samples" if query.unit in BULK else "cells"
     verdict = (
-        f"{choice.why} {query.n:,} {word} named with {len(setting.shared.genes):,} shared genes, {share:.0%} unsure."
+        f"{choice.why} {query.n:,} {things} named with {len(setting.shared.genes):,} shared genes, {share:.0%} unsure."
     )
     verdict += scored
     config = {

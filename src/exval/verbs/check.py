@@ -10,7 +10,7 @@ import numpy as np
 
 from exval.data.labels import donor_like, label_like, labels_of
 from exval.data.source import Source, open_source
-from exval.data.units import BULK
+from exval.data.units import BULK, row_name
 
 _TOTALS = ("n_counts", "total_counts", "ncount_rna", "n_umi", "numi", "n_umis", "total_umis", "sum")
 _FEW_GENES = 2000
@@ -78,7 +78,7 @@ class CheckReport:
     def lines(self) -> list[str]:
         """The report for people, one entry per line."""
         m, shown = self.mapping, self.examples
-        word = "sample" if self.unit in BULK else "cell"
+        word = row_name(self.unit)
         rows = [
             ("file", f"{self.name}: {self.cells:,} {word}s x {self.genes:,} genes"),
             ("values", f"{self.unit}: {self.why}"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from exval.data.units import BULK
+from exval.data.units import BULK, row_name
 from exval.errors import InputError
 from exval.logs import warn
 
@@ -200,6 +200,7 @@ def _score(source: Any, methods: list, config: dict[str, Any]) -> Results:
     splits = make_splits(
         source.n, labels_n=labels_n, groups_n=groups_n, name=split_by or "group", folds=config["folds"],
         repeats=config["repeats"], seed=config["seed"], min_cells=config["min_cells"],
+        row_name=row_name(source.unit),
     )  # fmt: skip
     config["n_folds"] = len({fold.fold for fold in splits.folds})
     for one in wanted:

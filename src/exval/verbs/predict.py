@@ -104,7 +104,7 @@ def predict(
         taken = "; the training mean was taken" if one.method.expression_ is not None else ""
         notes.append(f"{len(lost)} genes of the model are not in {source.name}: {shown}{taken}")
     notes += [NOTE] if is_run(folder) else []
-    notes += [line for line in source.warnings if "cell names repeat" not in line]
+    notes += [line for line in source.warnings if "names of samples repeat" not in line]
     table.attrs = {"method": title, "cohort": models.terms.cohort, "missing_genes": lost, "notes": notes}
     if out is not None:
         with atomic_path(out) as part:

@@ -25,11 +25,12 @@ def section(folder: Folder) -> Section | None:
     part = found[(found.method == method) & (found.n > 0)]
     if not len(part):
         return None
-    body = matrix(part, f"{method}. Per cent of each row; a faultless method fills the diagonal only.")
+    body = matrix(part, f"{method}. Per cent of each row; a faultless method fills the diagonal only.",
+                  thing=folder.thing)  # fmt: skip
     return Section.of("confusion", "What is taken for what" + folder.where, body)
 
 
-def matrix(part: pd.DataFrame, caption: str, *more: object) -> Html:
+def matrix(part: pd.DataFrame, caption: str, *more: object, thing: str = "cell") -> Html:
     """The matrix of one method; beside it, or below where it is wide, what was named wrongly and ``more``."""
     method, n_classes = str(part.method.iloc[0]), part.truth.nunique()
     narrow = n_classes <= BESIDE
@@ -41,20 +42,20 @@ def matrix(part: pd.DataFrame, caption: str, *more: object) -> Html:
         caption,
         cls="" if narrow else "wide",
     )
-    return tag("div", draw, tag("div", _worst(part), *more), cls="grid" if narrow else None)
+    return tag("div", draw, tag("div", _worst(part, thing), *more), cls="grid" if narrow else None)
 
 
-def _worst(part: pd.DataFrame) -> Html:
+def _worst(part: pd.DataFrame, thing: str) -> Html:
     totals = part.groupby("truth").n.sum()
     wrong = part[part.truth != part.prediction].sort_values("n", ascending=False, kind="stable")
     if not len(wrong):
-        return tag("p", "No cell was named wrongly.")
+        return tag("p", f"No {thing} was named wrongly.")
     share = 1 - part[part.truth == part.prediction].n.sum() / part.n.sum()
-    text = f"{numbers.share(share)} of the cells got another name than their own ({numbers.count(wrong.n.sum())} of "
+    text = f"{numbers.share(share)} of the {thing}s got another name than their own ({numbers.count(wrong.n.sum())} of "
     text += f"{numbers.count(part.n.sum())})."
     rows = [
         [join(name(e.truth, 40), Html(" → "), shorten(e.prediction, 40) or "(empty)"), numbers.count(e.n),
          numbers.share(e.n / totals[e.truth])]
         for e in wrong.head(WORST).itertuples()
     ]  # fmt: skip
-    return join(tag("p", text), table(["most frequent: truth → name", "cells", "of the class"], rows, cls="full"))
+    return join(tag("p", text), table(["most frequent: truth → name", f"{thing}s", "of the class"], rows, cls="full"))

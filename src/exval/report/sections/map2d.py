@@ -19,12 +19,14 @@ def section(folder: Folder) -> Section | None:
         return None
     found = found.assign(label=found.label.astype(str))
     n_labels = found.label.nunique()
+    things = f"{folder.thing}s"
     more = f" Names are written on the 24 largest of {n_labels:,} classes." if n_labels > 24 else ""
     parts = [
         figure(
             lambda: pl.map2d(found, palette=folder.label_colours),
-            f"Map of {len(found)} cells in two dimensions, coloured by {n_labels} labels.",
-            f"A picture, not evidence: {numbers.count(len(found))} cells; distances between groups mean little.{more}",
+            f"Map of {len(found)} {things} in two dimensions, coloured by {n_labels} labels.",
+            f"A picture, not evidence: {numbers.count(len(found))} {things}; distances between groups mean little."
+            + more,
         )
     ]
     if "unsure" in found and found.unsure.fillna(False).astype(bool).any():
@@ -32,14 +34,14 @@ def section(folder: Folder) -> Section | None:
         parts.append(
             figure(
                 lambda: pl.map2d(found, color="unsure"),
-                f"The same map; {numbers.share(share)} of the cells are marked unsure.",
-                f"The same cells: {numbers.share(share)} are unsure. Unsure cells that lie together may be a type that "
-                "the reference lacks.",
+                f"The same map; {numbers.share(share)} of the {things} are marked unsure.",
+                f"The same {things}: {numbers.share(share)} are unsure. Unsure ones that lie together may be a type "
+                "that the reference lacks.",
             )
         )
     if len(parts) == 1:
         parts.append(_sizes(found, folder))
-    return Section.of("map", "A map of the cells", tag("div", parts, cls="grid"))
+    return Section.of("map", f"A map of the {things}", tag("div", parts, cls="grid"))
 
 
 def _sizes(found, folder: Folder):
@@ -53,4 +55,4 @@ def _sizes(found, folder: Folder):
         for label, n in sizes.head(LISTED).items()
     ]
     caption = f"The {LISTED} largest of {len(sizes):,} classes" if len(sizes) > LISTED else ""
-    return table(["class", "cells on the map"], rows, cls="full", caption=caption)
+    return table(["class", f"{folder.thing}s on the map"], rows, cls="full", caption=caption)

@@ -177,13 +177,15 @@ def _legend(folder: Folder, slices: list[str]) -> str:
     split = whole.split.astype(str)
     met = whole.method[split.str.contains("labels taught|seen in pretraining")].astype(str).unique()
     given = [name for name in dict.fromkeys(rows.method.astype(str)) if name.startswith("obsm:")]
-    text = "No cell was scored by a model that was fitted on it"
-    text += f", but {', '.join(met)} had met test cells before (see above)" if len(met) else ""
+    text = f"No {folder.thing} was scored by a model that was fitted on it"
+    text += f", but {', '.join(met)} had met test {folder.thing}s before (see above)" if len(met) else ""
     text += f"; what {', '.join(given)} was computed from is not known here. " if given else ". "
     if whole.lo.notna().any():
         text += f"In brackets: 95 % interval, bootstrap over {_plural(unit)}. "
     else:
-        text += "No interval is given" + ("" if unit == "cell" else f": fewer than six {_plural(unit)}") + ". "
+        text += (
+            "No interval is given" + ("" if unit in ("cell", "sample") else f": fewer than six {_plural(unit)}") + ". "
+        )
     if _units(folder, default_metric(rows)):
         text += f"Small marks: one for each {_singular(unit)}. "
     if seeds > 1:
@@ -193,7 +195,7 @@ def _legend(folder: Folder, slices: list[str]) -> str:
 
 
 def _singular(unit: str) -> str:
-    return "unit" if unit == "cell" else unit
+    return "unit" if unit in ("cell", "sample") else unit
 
 
 def _plural(unit: str) -> str:

@@ -15,14 +15,14 @@ def section(folder: Folder) -> Section | None:
     bins = folder.table("reliability", "method", "confidence", "accuracy", "n")
     bins = bins[bins.n > 0].dropna(subset=["confidence", "accuracy"]) if bins is not None else None
     scores = folder.table("scores", "bin_lo", "bin_hi", "n", "kind")
-    parts = []
+    parts, things = [], f"{folder.thing}s"
     if bins is not None and len(bins):
         parts.append(
             figure(
                 lambda: pl.reliability(bins, palette=folder.method_colours),
                 f"Reliability curve of {bins.method.nunique()} methods: share of right names against the score given.",
                 "On the dashed line a score keeps its word: of the names given with 0.9, nine in ten are right. Below "
-                "it, the method is surer than it is right. Area: cells; bins of fewer than five are left out.",
+                f"it, the method is surer than it is right. Area: {things}; bins of fewer than five are left out.",
             )
         )
     threshold = _threshold(folder)
@@ -30,9 +30,10 @@ def section(folder: Folder) -> Section | None:
         parts.append(
             figure(
                 lambda: pl.scores(scores, threshold=threshold),
-                "Histogram of the score of the best class, for held-out reference cells and for the cells of this file."
-                + (f" Cells below {threshold:.2f} are marked unsure." if threshold is not None else ""),
-                "A file whose scores lie left of the reference's holds cells that the reference does not know well.",
+                f"Histogram of the score of the best class, for held-out reference {things} and for the {things} of "
+                "this file." + (f" Those below {threshold:.2f} are marked unsure." if threshold is not None else ""),
+                f"A file whose scores lie left of the reference's holds {things} that the reference does not know "
+                "well.",
             )
         )
     if not parts:
@@ -72,7 +73,8 @@ def _unsure(folder: Folder, threshold: float | None):
     share = folder.config.get("unsure_share", nested.get("share") if isinstance(nested, dict) else None)
     if not numbers.known(share):
         return None
-    text = f"{numbers.share(share)} of the cells are marked unsure"
+    things = f"{folder.thing}s"
+    text = f"{numbers.share(share)} of the {things} are marked unsure"
     if threshold is not None:
-        text += f": their best score lies below {threshold:.2f}, a threshold set on held-out cells of the reference"
+        text += f": their best score lies below {threshold:.2f}, a threshold set on held-out {things} of the reference"
     return tag("p", text + ".")

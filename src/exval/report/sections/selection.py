@@ -26,5 +26,6 @@ def section(folder: Folder) -> Section | None:
         cells.append(numbers.seconds(entry.get("seconds")))
         line = [tag("td", cell, cls="num" if i > 0 else None) for i, cell in enumerate(cells)]
         rows.append(tag("tr", line, tag("td", entry.get("why") or "", cls="words"), cls="chosen" if chosen else None))
-    text = "Chosen on held-out cells of the reference; the cells of this file took no part. A tie goes to the cheaper."
+    text = f"Chosen on held-out {folder.thing}s of the reference; those of this file took no part. A tie goes to the "
+    text += "cheaper."
     return Section.of("selection", "How the method was chosen", tag("p", text, cls="note"), table(head, rows))

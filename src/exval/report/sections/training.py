@@ -22,7 +22,7 @@ def section(folder: Folder) -> Section | None:
         lambda: pl.curves(found),
         f"Loss against training step, {', '.join(found.split.astype(str).unique())}.",
         "Pale: single steps; strong: their running mean. A validation curve that turns up while training goes on down "
-        "means that the model learns cells by heart.",
+        "means that the model learns what it saw by heart.",
     )
     rows = [["steps", numbers.count(found.step.max())]]
     train = found[found.split == "train"].sort_values("step")
@@ -35,7 +35,7 @@ def section(folder: Folder) -> Section | None:
         rows.append(["validation loss, best", f"{numbers.score(best.loss)} (step {numbers.count(best.step)})"])
     for name, part in found[~found.split.isin(["train", *VALID])].groupby("split", sort=False):
         rows.append([str(name), numbers.score(part.loss.median())])
-    for key, name, form in (("samples", "cells seen", numbers.count), ("seconds", "time", numbers.seconds)):
+    for key, name, form in (("samples", f"{folder.thing}s seen", numbers.count), ("seconds", "time", numbers.seconds)):
         summary = folder.config.get("training")
         value = folder.config.get(key, summary.get(key) if isinstance(summary, dict) else None)
         if numbers.known(value):

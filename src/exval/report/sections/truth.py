@@ -8,8 +8,8 @@ from exval.report.sections.classes import listed
 from exval.report.sections.confusion import matrix
 
 LACKING = (
-    "Some types are not in the reference and cannot be named: their F1 is 0, and their cells count as wrongly "
-    "named with the others. The macro-F1 of the verdict is of the cells whose type the reference has."
+    "Some types are not in the reference and cannot be named: their F1 is 0, and what is of them counts as wrongly "
+    "named with the others. The macro-F1 of the verdict leaves them out."
 )
 
 
@@ -21,7 +21,9 @@ def section(folder: Folder) -> Section | None:
         return None
     found = found.astype({"method": str, "truth": str, "prediction": str})
     lacking = not set(found.truth) <= set(folder.dataset.get("classes") or found.truth)
-    caption = f"{found.method.iloc[0]} on the cells of the file whose type is known and that are not in the reference "
-    caption += "too. Per cent of each row."
-    rows = listed(classes[classes.support > 0], LACKING if lacking else "")
-    return Section.of("truth", "On this file: against its known types", matrix(found, caption, rows))
+    caption = f"{found.method.iloc[0]} on the {folder.thing}s of the file whose type is known and that are not in the "
+    caption += "reference too. Per cent of each row."
+    rows = listed(classes[classes.support > 0], LACKING if lacking else "", folder.thing)
+    return Section.of(
+        "truth", "On this file: against its known types", matrix(found, caption, rows, thing=folder.thing)
+    )
