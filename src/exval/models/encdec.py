@@ -97,6 +97,8 @@ class EncoderDecoder(nn.Module):
     ((3, 32), True)
     """
 
+    undecayed = ("genes",)  # vectors of genes: weight decay would pull rare ones to zero
+
     def __init__(self, config: ModelConfig, n_genes: int) -> None:
         super().__init__()
         self.config, self.n_genes = config, n_genes

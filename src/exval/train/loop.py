@@ -268,14 +268,15 @@ def largest(model: nn.Module) -> dict[str, float]:
 
 
 def make_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW; vectors of genes, biases and norms are not decayed. Each group knows its share of the learning rate."""
+    """AdamW; biases, norms and what the model calls ``undecayed`` are not decayed. Each group knows its share of the
+    learning rate."""
     # With two branches in the label head, the encoder's learns as slowly as the encoder.
     two = model.labels is not None and model.labels.factors is not None
     late = lambda name: two and name.startswith("labels.encoder.")  # noqa: E731
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            decayed = parameter.ndim >= 2 and "genes" not in name
+            decayed = parameter.ndim >= 2 and not any(part in name for part in model.undecayed)
             groups.setdefault((decayed, name.startswith("labels.") and not late(name)), []).append(parameter)
     return torch.optim.AdamW(
         [

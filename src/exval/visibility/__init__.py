@@ -3,15 +3,17 @@
 from exval.visibility.base import Split, depth, log1p_cp10k, merge, to_log1p, to_model_unit, totals
 from exval.visibility.everything import Everything
 from exval.visibility.masking import Masking
+from exval.visibility.nothing import Nothing
 from exval.visibility.subset import Subset
 
 #: Every visibility, by name. Contract tests run over it.
-VISIBILITIES = {"masking": Masking, "subset": Subset, "everything": Everything}
+VISIBILITIES = {"masking": Masking, "subset": Subset, "everything": Everything, "nothing": Nothing}
 
 __all__ = [
     "VISIBILITIES",
     "Everything",
     "Masking",
+    "Nothing",
     "Split",
     "Subset",
     "depth",

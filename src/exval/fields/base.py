@@ -1,0 +1,142 @@
+"""What every way of telling values at unseen places shares: scaling, donors, checks, the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from exval.data.scaling import Scaling, fit_scaling
+from exval.errors import DivergedError, InputError
+from exval.fields.errorbars import ErrorBars, inner_answers, inner_folds
+from exval.fields.places import Places
+from exval.methods.base import Card
+
+MIN_SAMPLES = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """Values at places.
+
+    Parameters
+    ----------
+    mean_mg
+        (m, g) float32 expected values, in the unit that was fitted.
+    sd_mg
+        (m, g) float32 standard deviation of a *measurement* there (what is not known of the mean, and the noise), or
+        None.
+    """
+
+    mean_mg: np.ndarray
+    sd_mg: np.ndarray | None = None
+
+
+class Field(BaseEstimator):
+    """Base of the fields: ``fit(places, values_ng)`` on samples, ``predict(places)`` anywhere.
+
+    A subclass defines ``learn(places, z_ng)`` and ``tell(places) -> z_mg`` on values that are standardised gene by gene
+    over the training samples, and ``spread(places)`` if it has a standard deviation of its own (``own_sd``). An inner hold-out
+    of donors or blocks stretches that one, gene by gene, to the errors that are made there, or gives one where there is
+    none (:mod:`exval.fields.errorbars`). It decides by itself what it makes of position, donor and
+    regions; a donor that is unknown is nobody in particular, a region that is unknown is not guessed.
+
+    Attributes
+    ----------
+    sees
+        What it looks at: ``position``, ``regions``, ``donor``.
+    own_sd
+        ``spread`` is its own.
+    scaling_, genes_, n_samples_
+        After ``fit``.
+    """
+
+    name: ClassVar[str] = ""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    card: ClassVar[Card]
+    sees: ClassVar[tuple[str, ...]] = ("position",)
+    own_sd: ClassVar[bool] = False
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @property
+    def title(self) -> str:
+        """What the field is called in tables."""
+        return self.name
+
+    def learn(self, places: Places, z_ng: np.ndarray) -> None:
+        """Fit (n, g) float64 standardised values without gaps."""
+        raise NotImplementedError
+
+    def tell(self, places: Places) -> np.ndarray:
+        """(m, g) standardised values."""
+        raise NotImplementedError
+
+    def spread(self, places: Places) -> np.ndarray:
+        """(m, g) standard deviation of a measurement, in standard deviations of the gene."""
+        return self._bars.at(places)
+
+    def fit(self, places: Places, values_ng: np.ndarray, genes: Sequence[str] | None = None) -> Field:
+        """Learn from samples.
+
+        Parameters
+        ----------
+        places
+            Of the n samples.
+        values_ng
+            (n, g) values in any unit; no gaps.
+        genes
+            (g,) names, for whoever reads the run later.
+
+        Raises
+        ------
+        InputError
+            Fewer than 20 samples; gaps; values that are not numbers.
+        """
+        x_ng = np.asarray(values_ng, dtype=np.float64)
+        if x_ng.ndim != 2 or len(x_ng) != len(places):
+            raise InputError(f"{len(places)} places, but values of the shape {x_ng.shape}")
+        if len(x_ng) < MIN_SAMPLES:
+            raise InputError(f"{self.title} needs at least {MIN_SAMPLES} samples; there are {len(x_ng)}")
+        if not np.isfinite(x_ng).all():
+            lost = np.flatnonzero(~np.isfinite(x_ng).all(0))
+            raise InputError(f"{len(lost)} genes have values that are missing or infinite; leave them out, or fill them")
+        self.genes_ = None if genes is None else np.asarray(genes, dtype=object)
+        self.scaling_: Scaling = fit_scaling(x_ng)
+        self.n_samples_ = len(x_ng)
+        z_ng = self.scaling_.standardised(x_ng)
+        self.learn(places, z_ng)
+        fold_n = inner_folds(places)
+        told_ng, spread_ng = inner_answers(self.frozen(), places, z_ng, fold_n)
+        if spread_ng is None:
+            self._bars = ErrorBars().fit(places, z_ng - told_ng, fold_n)
+        else:
+            self.stretch_g_ = np.sqrt((((z_ng - told_ng) / np.maximum(spread_ng, 1e-6)) ** 2).mean(0))
+        return self
+
+    def frozen(self) -> Field:
+        """An unfitted copy in which what ``learn`` chose is fixed, for the inner hold-out."""
+        return clone(self)
+
+    def predict(self, places: Places, sd: bool = False) -> Told:
+        """Values at any places; a place does not depend on the others in the call.
+
+        Raises
+        ------
+        InputError
+            Before ``fit``.
+        DivergedError
+            NaN or inf was computed.
+        """
+        if not hasattr(self, "scaling_"):
+            raise InputError(f"{self.title} has to be fitted to samples before it can tell values elsewhere")
+        z_mg, spread_mg = self.tell(places), self.spread(places) if sd else None
+        if spread_mg is not None and self.own_sd:
+            spread_mg = spread_mg * self.stretch_g_
+        if not np.isfinite(z_mg).all() or (spread_mg is not None and not np.isfinite(spread_mg).all()):
+            raise DivergedError(f"{self.title} told NaN or inf: nothing was kept")
+        sd_g, mean_g = self.scaling_.sd_g, self.scaling_.mean_g
+        spread = None if spread_mg is None else (spread_mg * sd_g).astype(np.float32)
+        return Told((z_mg * sd_g + mean_g).astype(np.float32), spread)

@@ -1,0 +1,79 @@
+"""How far off a field is where it saw nothing: error bars from an inner hold-out, for fields that have none of their own."""
+
+from __future__ import annotations
+
+import copy
+import numpy as np
+from scipy.spatial import cKDTree
+from sklearn.cluster import KMeans
+
+from exval.fields.places import Places, codes
+
+BLOCKS, BANDS, LEAST = 5, 4, 40
+
+
+def inner_folds(places: Places, seed: int = 0) -> np.ndarray:
+    """(n,) fold of each sample: its donor where there are three or more, else one of five blocks in space.
+
+    Examples
+    --------
+    >>> places = Places.of(np.random.default_rng(0).uniform(-40, 40, (60, 3)), donor_n=list("abc") * 20)
+    >>> np.bincount(inner_folds(places)).tolist()
+    [20, 20, 20]
+    """
+    names, code_n, _ = codes(places.donor_n, places.donor_n[:0])
+    if len(names) >= 3 and (code_n >= 0).all():
+        return code_n
+    k = min(BLOCKS, max(len(places) // 10, 2))
+    return KMeans(k, n_init=3, random_state=seed).fit_predict(places.folded())
+
+
+def inner_answers(
+    field, places: Places, z_ng: np.ndarray, fold_n: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """(n, g) what copies of an unfitted field say of every sample whose fold they were not taught, and their sd."""
+    told_ng = np.empty_like(z_ng)
+    spread_ng = np.empty_like(z_ng) if field.own_sd else None
+    for fold in np.unique(fold_n):
+        one, test = copy.deepcopy(field), fold_n == fold
+        one.learn(places.take(~test), z_ng[~test])
+        asked = places.take(test)
+        told_ng[test] = one.tell(asked)
+        if spread_ng is not None:
+            spread_ng[test] = one.spread(asked)
+    return told_ng, spread_ng
+
+
+class ErrorBars:
+    """The sd of a measurement as (sd of the gene's inner errors) x (a factor of the distance to the nearest sample).
+
+    The factor is the root of the mean squared error, in units of the gene's own, within four bands of equal size of
+    that distance, made never to fall with distance; between the middles of the bands it is interpolated.
+
+    Attributes
+    ----------
+    sd_g
+        (g,) root of the mean squared inner error.
+    distance_b, factor_b
+        Middles of the bands, mm, and the factors.
+    """
+
+    def fit(self, places: Places, error_ng: np.ndarray, fold_n: np.ndarray) -> ErrorBars:
+        """(n, g) errors in standard deviations of the genes, made about each sample without its fold."""
+        self.sd_g = np.sqrt((error_ng**2).mean(0))
+        xyz, apart_n = places.folded(), np.empty(len(error_ng))
+        for fold in np.unique(fold_n):
+            test = fold_n == fold
+            apart_n[test] = cKDTree(xyz[~test]).query(xyz[test])[0]
+        bands = min(BANDS, max(len(error_ng) // LEAST, 1))
+        square_n = ((error_ng / np.maximum(self.sd_g, 1e-9)) ** 2).mean(1)
+        parts = np.array_split(np.argsort(apart_n, kind="stable"), bands)
+        self.distance_b = np.array([np.median(apart_n[part]) for part in parts])
+        self.factor_b = np.maximum.accumulate(np.sqrt([square_n[part].mean() for part in parts]))
+        self._tree = cKDTree(xyz)
+        return self
+
+    def at(self, places: Places) -> np.ndarray:
+        """(m, g) standard deviations."""
+        apart_m = self._tree.query(places.folded())[0]
+        return np.interp(apart_m, self.distance_b, self.factor_b)[:, None] * self.sd_g

@@ -1,0 +1,255 @@
+"""Gaussian process of position, regions and donor: one kernel for all genes, noise of its own for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.optimize import minimize
+
+from exval.errors import InputError
+from exval.fields.base import Field
+from exval.fields.kernels import distances, matern
+from exval.fields.places import Places, codes
+from exval.methods.base import Card
+
+NOISES = tuple(10.0 ** (x / 2) for x in range(-4, 4))  # variance of the noise over that of the spatial part
+LEVEL = 25.0  # variance of the level, in units of the spatial part: next to free
+BLOCK = 4096
+MOST = 12_000
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Variances in units of the spatial part: of each level of regions, and of a donor; the length in mm.
+
+    ``cov(p, q) = matern(|p - q|, length) + sum_k region_k [same region of level k] + donor [same donor] + level``.
+    An unknown region or donor is like no other one, and the level is the same everywhere.
+    """
+
+    length: float
+    regions: tuple[float, ...]
+    donor: float
+    smoothness: float = 1.5
+
+    def between(self, distance_mn, same, same_donor_mn) -> np.ndarray:
+        """(m, n) covariance."""
+        out = matern(distance_mn, self.length, self.smoothness)
+        for variance, same_mn in zip(self.regions, same):
+            out[same_mn] += variance
+        if self.donor:
+            out[same_donor_mn] += self.donor
+        out += LEVEL
+        return out
+
+    @property
+    def here(self) -> float:
+        """Variance at one place, the noise left out."""
+        return 1.0 + sum(self.regions) + self.donor + LEVEL
+
+
+class GaussianProcess(Field):
+    r"""Exact Gaussian process regression with a covariance that all genes share.
+
+    The covariance is a Matern function of the distance, plus a constant for places of the same division, one for those
+    of the same structure, one for samples of the same donor, and a free level (Rasmussen and Williams 2006, sections
+    2.2, 2.7 and 4.2). The noise ratio is each gene's own, from a grid. Length and variances maximise the marginal
+    likelihood summed over genes, where each gene's scale is profiled out and its noise ratio is the best of the grid,
+
+    .. math:: \ell_g(\theta, \eta) = -\tfrac n2 \log \tfrac 1n \sum_i \frac{u_{ig}^2}{\lambda_i + \eta}
+              - \tfrac 12 \sum_i \log(\lambda_i + \eta),\qquad K_\theta = U \Lambda U^\top,\; u = U^\top z,
+
+    on a random part of the samples. Where no regions are known at a place, a second process without region terms,
+    fitted in the same way, answers, since then position alone has to tell what the region would have.
+
+    Parameters
+    ----------
+    smoothness
+        Of the Matern function: 0.5, 1.5 or 2.5.
+    regions
+        Use names of regions where they are known.
+    subset
+        Samples on which the covariance is chosen.
+    seed
+        Of drawing them.
+    chosen
+        What ``chosen_`` of another fit says, to choose nothing again.
+
+    Attributes
+    ----------
+    chosen_
+        The covariance without and, where regions are known, with region terms, and the noise ratios of the genes.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> xyz = rng.uniform(-40, 40, (150, 3))
+    >>> field = GaussianProcess().fit(Places.of(xyz), np.sin(xyz[:, 1:] / 20) + 0.1 * rng.normal(size=(150, 2)))
+    >>> told = field.predict(Places.of([[0, 20, 0]]), sd=True)
+    >>> abs(float(told.mean_mg[0, 0]) - np.sin(1.0)) < 0.3, bool((told.sd_mg > 0.05).all())
+    (True, True)
+    """
+
+    name = "gp"
+    sees = ("position", "regions", "donor")
+    own_sd = True
+    presets = {"tiny": {"subset": 120}}
+    card = Card(
+        category="kriging",
+        sees=("position", "regions", "donor"),
+        space_in="any unit",
+        space_out="the unit of the input",
+        cost="n^3 once for each noise ratio; n for each place",
+        reference="Rasmussen and Williams 2006, Gaussian processes for machine learning, chapters 2, 4 and 5",
+        summary="Exact Gaussian process of position, regions and donor; one covariance for all genes, noise for each.",
+    )
+
+    def __init__(
+        self,
+        smoothness: float = 1.5,
+        regions: bool = True,
+        subset: int = 800,
+        seed: int = 0,
+        chosen: tuple[tuple[Kernel, np.ndarray], ...] | None = None,
+    ) -> None:
+        self.smoothness = smoothness
+        self.regions = regions
+        self.subset = subset
+        self.seed = seed
+        self.chosen = chosen
+
+    def frozen(self):
+        one = GaussianProcess(self.smoothness, self.regions, self.subset, self.seed)
+        one.chosen = self.chosen_
+        return one
+
+    def learn(self, places, z_ng):
+        if len(places) > MOST:
+            raise InputError(
+                f"an exact Gaussian process of {len(places):,} samples does not fit in memory; take --method kriging, "
+                "which looks at the nearest samples only"
+            )
+        rows = np.sort(np.random.default_rng(self.seed).permutation(len(places))[: self.subset])
+        levels = places.regions_nk.shape[1] if self.regions else 0
+        self._places = places
+        z_mg = z_ng[rows]
+        found = self.chosen or [_chosen(places.take(rows), z_mg, k, self.smoothness) for k in sorted({0, levels})]
+        self.chosen_ = tuple(found)
+        self._solved = [_Solved(kernel, places, z_ng, noise_g) for kernel, noise_g in found]
+
+    def _parts(self, places: Places):
+        """Places without and with known regions, and the process that answers each."""
+        if len(self._solved) == 1:
+            yield np.arange(len(places)), self._solved[0]
+            return
+        if places.regions_nk.shape[1] == self._places.regions_nk.shape[1]:
+            told_m = np.array([any(name is not None for name in row) for row in places.regions_nk], dtype=bool)
+        else:
+            told_m = np.zeros(len(places), dtype=bool)
+        for rows, solved in ((np.flatnonzero(~told_m), self._solved[0]), (np.flatnonzero(told_m), self._solved[-1])):
+            if len(rows):
+                yield rows, solved
+
+    def tell(self, places):
+        out = np.empty((len(places), self._solved[0].alpha_ng.shape[1]))
+        for rows, solved in self._parts(places):
+            for part in np.array_split(rows, -(-len(rows) // BLOCK)):
+                out[part] = solved.cross(places.take(part)) @ solved.alpha_ng
+        return out
+
+    def spread(self, places):
+        out = np.empty((len(places), self._solved[0].alpha_ng.shape[1]))
+        for rows, solved in self._parts(places):
+            for part in np.array_split(rows, -(-len(rows) // BLOCK)):
+                out[part] = np.sqrt(solved.variance(places.take(part)))
+        return out
+
+    def n_parameters(self) -> int:
+        """Hyper-parameters: variances and lengths, a scale and a noise ratio of each gene."""
+        return sum(len(kernel.regions) + 2 for kernel, _ in self.chosen_) + 2 * self._solved[0].alpha_ng.shape[1]
+
+
+class _Solved:
+    """One covariance with its samples: weights of the samples for each gene, and the variance that is left."""
+
+    def __init__(self, kernel: Kernel, places: Places, z_ng: np.ndarray, noise_g: np.ndarray) -> None:
+        self.kernel, self.places, self.noise_g = kernel, places, noise_g
+        self._cov = _among(kernel, _alike(places, places, len(kernel.regions)))
+        self._factors: dict[float, np.ndarray] = {}
+        self.alpha_ng, self.scale_g = np.empty_like(z_ng), np.empty(z_ng.shape[1])
+        for noise in np.unique(noise_g):
+            of = noise_g == noise
+            self.alpha_ng[:, of] = cho_solve((self._factor(noise), True), z_ng[:, of])
+            self.scale_g[of] = (z_ng[:, of] * self.alpha_ng[:, of]).mean(0)
+
+    def _factor(self, noise: float) -> np.ndarray:
+        if noise not in self._factors:
+            cov = self._cov.copy()
+            cov[np.diag_indices_from(cov)] += noise
+            self._factors = {noise: cho_factor(cov, lower=True, overwrite_a=True)[0]}  # one at a time: n^2 numbers
+        return self._factors[noise]
+
+    def cross(self, places: Places) -> np.ndarray:
+        """(m, n) covariance with the samples."""
+        return self.kernel.between(*_alike(places, self.places, len(self.kernel.regions)))
+
+    def variance(self, places: Places) -> np.ndarray:
+        """(m, g) of a measurement."""
+        cross_nm = self.cross(places).T
+        out = np.empty((len(places), len(self.noise_g)))
+        for noise in np.unique(self.noise_g):
+            of = self.noise_g == noise
+            told_nm = solve_triangular(self._factor(noise), cross_nm, lower=True)
+            left_m = np.maximum(self.kernel.here - (told_nm**2).sum(0), 0.0) + noise
+            out[:, of] = left_m[:, None] * self.scale_g[of]
+        return out
+
+
+def _alike(a: Places, b: Places, levels: int):
+    """(m, n) distances, for each level whether both lie in the same region, and whether the donor is the same."""
+
+    def same(a_m: np.ndarray, b_n: np.ndarray) -> np.ndarray:
+        _, code_b, code_a = codes(b_n, a_m)
+        return (code_a[:, None] == code_b[None, :]) & (code_a[:, None] >= 0)
+
+    regions = [same(a.regions_nk[:, k], b.regions_nk[:, k]) for k in range(levels)]
+    return distances(a.folded(), b.folded()), regions, same(a.donor_n, b.donor_n)
+
+
+def _among(kernel: Kernel, alike) -> np.ndarray:
+    """(n, n) covariance of samples with each other."""
+    cov_nn = kernel.between(*alike)
+    np.fill_diagonal(cov_nn, kernel.here)  # what is not known of a sample varies all the same
+    return cov_nn
+
+
+def _chosen(places: Places, z_ng: np.ndarray, levels: int, smoothness: float) -> tuple[Kernel, np.ndarray]:
+    """The covariance of the largest marginal likelihood, and each gene's noise ratio."""
+    alike = _alike(places, places, levels)
+    several = len({donor for donor in places.donor_n if donor is not None}) > 1
+    n = len(z_ng)
+
+    def kernel_of(p: np.ndarray) -> Kernel:
+        length, *regions = np.exp(p[: 1 + levels])
+        return Kernel(float(length), tuple(map(float, regions)), float(np.exp(p[-1])) if several else 0.0, smoothness)
+
+    def likelihoods(kernel: Kernel) -> np.ndarray:
+        value_n, vector_nn = np.linalg.eigh(_among(kernel, alike))
+        square_ng = (vector_nn.T @ z_ng) ** 2
+        total_eg = []
+        for noise in NOISES:
+            left_n = np.maximum(value_n, 0) + noise
+            total_eg.append(-0.5 * n * np.log((square_ng / left_n[:, None]).mean(0)) - 0.5 * np.log(left_n).sum())
+        return np.array(total_eg)
+
+    start = np.log([20.0, *[0.3] * levels, *([0.05] if several else [])])
+    low, high = np.log([2.0, *[1e-3] * levels, *([1e-4] if several else [])]), np.log(
+        [200.0, *[10.0] * levels, *([3.0] if several else [])]
+    )
+    found = minimize(
+        lambda p: -likelihoods(kernel_of(np.clip(p, low, high))).max(0).sum(), start, method="Nelder-Mead",
+        options={"maxfev": 25 * (1 + levels + several), "xatol": 0.05, "fatol": 1e-3 * z_ng.size},
+    )  # fmt: skip
+    kernel = kernel_of(np.clip(found.x, low, high))
+    return kernel, np.array(NOISES)[likelihoods(kernel).argmax(0)]
