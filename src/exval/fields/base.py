@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from exval.data.scaling import Scaling, fit_scaling
 from exval.errors import DivergedError, InputError
-from exval.fields.errorbars import ErrorBars, inner_answers, inner_folds
+from exval.fields.errorbars import ErrorBars, inner_errors, inner_folds
 from exval.fields.places import Places
 from exval.methods.base import Card
 
@@ -39,10 +38,10 @@ class Field(BaseEstimator):
     """Base of the fields: ``fit(places, values_ng)`` on samples, ``predict(places)`` anywhere.
 
     A subclass defines ``learn(places, z_ng)`` and ``tell(places) -> z_mg`` on values that are standardised gene by gene
-    over the training samples, and ``spread(places)`` if it has a standard deviation of its own (``own_sd``). An inner hold-out
-    of donors or blocks stretches that one, gene by gene, to the errors that are made there, or gives one where there is
-    none (:mod:`exval.fields.errorbars`). It decides by itself what it makes of position, donor and
-    regions; a donor that is unknown is nobody in particular, a region that is unknown is not guessed.
+    over the training samples, and ``spread(places)`` if it has a standard deviation of its own (``own_sd``). An inner
+    hold-out of donors or blocks stretches that one, gene by gene, to the errors that are made there, or gives one where
+    there is none (:mod:`exval.fields.errorbars`). It decides by itself what it makes of position, donor and regions; a
+    donor that is unknown is nobody in particular, a region that is unknown is not guessed.
 
     Attributes
     ----------
@@ -50,8 +49,8 @@ class Field(BaseEstimator):
         What it looks at: ``position``, ``regions``, ``donor``.
     own_sd
         ``spread`` is its own.
-    scaling_, genes_, n_samples_
-        After ``fit``.
+    mean_g_, sd_g_, genes_, n_samples_
+        After ``fit``: what values were standardised by, names, samples.
     """
 
     name: ClassVar[str] = ""
@@ -75,8 +74,8 @@ class Field(BaseEstimator):
         raise NotImplementedError
 
     def spread(self, places: Places) -> np.ndarray:
-        """(m, g) standard deviation of a measurement, in standard deviations of the gene."""
-        return self._bars.at(places)
+        """(m, g) its own standard deviation of a measurement, in standard deviations of the gene."""
+        raise NotImplementedError
 
     def fit(self, places: Places, values_ng: np.ndarray, genes: Sequence[str] | None = None) -> Field:
         """Learn from samples.
@@ -102,18 +101,20 @@ class Field(BaseEstimator):
             raise InputError(f"{self.title} needs at least {MIN_SAMPLES} samples; there are {len(x_ng)}")
         if not np.isfinite(x_ng).all():
             lost = np.flatnonzero(~np.isfinite(x_ng).all(0))
-            raise InputError(f"{len(lost)} genes have values that are missing or infinite; leave them out, or fill them")
+            raise InputError(
+                f"{len(lost)} genes have values that are missing or infinite; leave them out, or fill them"
+            )
         self.genes_ = None if genes is None else np.asarray(genes, dtype=object)
-        self.scaling_: Scaling = fit_scaling(x_ng)
+        self.mean_g_, self.sd_g_ = x_ng.mean(0), x_ng.std(0)
+        self.sd_g_[np.ptp(x_ng, axis=0) == 0] = 0.0
         self.n_samples_ = len(x_ng)
-        z_ng = self.scaling_.standardised(x_ng)
+        z_ng = (x_ng - self.mean_g_) / np.where(self.sd_g_ > 0, self.sd_g_, np.inf)
         self.learn(places, z_ng)
-        fold_n = inner_folds(places)
-        told_ng, spread_ng = inner_answers(self.frozen(), places, z_ng, fold_n)
-        if spread_ng is None:
-            self._bars = ErrorBars().fit(places, z_ng - told_ng, fold_n)
-        else:
-            self.stretch_g_ = np.sqrt((((z_ng - told_ng) / np.maximum(spread_ng, 1e-6)) ** 2).mean(0))
+        fold_n, asked = inner_folds(places), {False: places.without_regions()}
+        if "regions" in self.sees and places.told().any():
+            asked[True] = places
+        made = inner_errors(self.frozen(), places, z_ng, fold_n, list(asked.values()))
+        self._errors = {told: ErrorBars().fit(places, *errors, fold_n) for told, errors in zip(asked, made)}
         return self
 
     def frozen(self) -> Field:
@@ -130,13 +131,27 @@ class Field(BaseEstimator):
         DivergedError
             NaN or inf was computed.
         """
-        if not hasattr(self, "scaling_"):
+        if not hasattr(self, "sd_g_"):
             raise InputError(f"{self.title} has to be fitted to samples before it can tell values elsewhere")
-        z_mg, spread_mg = self.tell(places), self.spread(places) if sd else None
-        if spread_mg is not None and self.own_sd:
-            spread_mg = spread_mg * self.stretch_g_
+        z_mg = self.tell(places)
+        spread_mg = self._bars(places) if sd else None
         if not np.isfinite(z_mg).all() or (spread_mg is not None and not np.isfinite(spread_mg).all()):
             raise DivergedError(f"{self.title} told NaN or inf: nothing was kept")
-        sd_g, mean_g = self.scaling_.sd_g, self.scaling_.mean_g
-        spread = None if spread_mg is None else (spread_mg * sd_g).astype(np.float32)
-        return Told((z_mg * sd_g + mean_g).astype(np.float32), spread)
+        spread = None if spread_mg is None else (spread_mg * self.sd_g_).astype(np.float32)
+        return Told((z_mg * self.sd_g_ + self.mean_g_).astype(np.float32), spread)
+
+    def n_parameters(self) -> int:
+        """Fitted numbers: the sizes of all arrays in attributes that end in an underscore."""
+        return sum(v.size for k, v in vars(self).items() if k.endswith("_") and isinstance(v, np.ndarray))
+
+    def _bars(self, places: Places) -> np.ndarray:
+        """(m, g) sd of a measurement: of the inner hold-out, or its own, stretched to that."""
+        own_mg = self.spread(places) if self.own_sd else None
+        told_m = places.told() & (True in self._errors)
+        out = np.empty((len(places), len(self.sd_g_)))
+        for told in (True, False):
+            rows = np.flatnonzero(told_m == told)
+            if len(rows):
+                bars = self._errors[told]
+                out[rows] = bars.at(places.take(rows), None if own_mg is None else own_mg[rows])
+        return out

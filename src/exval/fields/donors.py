@@ -14,7 +14,7 @@ class DonorOffsets:
     """Offsets of donors, from the residuals of samples about what the *other* donors have at the same places.
 
     A donor's mean is no offset: one hemisphere or more brain stem moves it as well. Each sample is therefore compared
-    with the mean of its ten nearest samples of other donors, whose own offsets are taken off first (three rounds).
+    with the mean of its ten nearest samples of other donors; offsets are taken off and what is left is looked at again.
     The mean residual of a donor is shrunken by ``v / (v + s2 / n)``, where v is the variance of the offsets between
     donors and s2 that of the residuals (one-way random effects).
 
@@ -43,16 +43,17 @@ class DonorOffsets:
             return self
         xyz = places.folded()
         nearest = [_others(xyz, code_n, d) for d in range(len(self.names_))]
+        error_dg, share = np.ones_like(self.offset_dg), 1 - 1 / len(self.names_)
         for _ in range(ROUNDS):
-            free_ng = z_ng - self.of(code_n)
-            mean_dg, error_dg = np.zeros_like(self.offset_dg), np.ones_like(self.offset_dg)
+            free_ng, step_dg = z_ng - self.of(code_n), np.zeros_like(self.offset_dg)
             for d, (rows, near) in enumerate(nearest):
-                left_ng = z_ng[rows] - free_ng[near].mean(1)
-                mean_dg[d], error_dg[d] = left_ng.mean(0), left_ng.var(0) / len(rows)
-            mean_dg -= mean_dg.mean(0)
-            between_g = np.maximum(mean_dg.var(0, ddof=1) - error_dg.mean(0), 0.0)
-            self.offset_dg = mean_dg * between_g / np.maximum(between_g + error_dg, 1e-12)
-            self.spread_g = np.sqrt(between_g)
+                left_ng = free_ng[rows] - free_ng[near].mean(1)
+                step_dg[d], error_dg[d] = left_ng.mean(0), left_ng.var(0) / len(rows)
+            # Offsets about their mean differ from those of the others by 1 / share of themselves.
+            self.offset_dg += share * (step_dg - step_dg.mean(0))
+        between_g = np.maximum(self.offset_dg.var(0, ddof=1) - error_dg.mean(0), 0.0)
+        self.offset_dg *= between_g / np.maximum(between_g + error_dg, 1e-12)
+        self.spread_g = np.sqrt(between_g)
         return self
 
     def of(self, code_n: np.ndarray) -> np.ndarray:

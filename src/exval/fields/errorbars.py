@@ -1,8 +1,10 @@
-"""How far off a field is where it saw nothing: error bars from an inner hold-out, for fields that have none of their own."""
+"""How far off a field is where it saw nothing: error bars from an inner hold-out."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.cluster import KMeans
@@ -28,52 +30,74 @@ def inner_folds(places: Places, seed: int = 0) -> np.ndarray:
     return KMeans(k, n_init=3, random_state=seed).fit_predict(places.folded())
 
 
-def inner_answers(
-    field, places: Places, z_ng: np.ndarray, fold_n: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """(n, g) what copies of an unfitted field say of every sample whose fold they were not taught, and their sd."""
-    told_ng = np.empty_like(z_ng)
-    spread_ng = np.empty_like(z_ng) if field.own_sd else None
+def inner_errors(
+    field, places: Places, z_ng: np.ndarray, fold_n: np.ndarray, asked: Sequence[Places]
+) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Errors that copies of an unfitted field make about every sample whose fold they were not taught.
+
+    Parameters
+    ----------
+    field
+        With ``learn``, ``tell`` and, where ``own_sd``, ``spread``.
+    places, z_ng, fold_n
+        The n samples.
+    asked
+        What is told of them when they are asked: each is answered by the same copies.
+
+    Returns
+    -------
+    list
+        For each of ``asked`` (n, g) errors, and the sds that the copies claim, or None.
+    """
+    made = [(np.empty_like(z_ng), np.empty_like(z_ng) if field.own_sd else None) for _ in asked]
     for fold in np.unique(fold_n):
         one, test = copy.deepcopy(field), fold_n == fold
         one.learn(places.take(~test), z_ng[~test])
-        asked = places.take(test)
-        told_ng[test] = one.tell(asked)
-        if spread_ng is not None:
-            spread_ng[test] = one.spread(asked)
-    return told_ng, spread_ng
+        for as_told, (error_ng, spread_ng) in zip(asked, made):
+            here = as_told.take(test)
+            error_ng[test] = z_ng[test] - one.tell(here)
+            if spread_ng is not None:
+                spread_ng[test] = one.spread(here)
+    return made
 
 
 class ErrorBars:
-    """The sd of a measurement as (sd of the gene's inner errors) x (a factor of the distance to the nearest sample).
+    """The sd of a measurement, from errors of an inner hold-out.
 
-    The factor is the root of the mean squared error, in units of the gene's own, within four bands of equal size of
-    that distance, made never to fall with distance; between the middles of the bands it is interpolated.
+    A field without an sd of its own is given (root of the gene's mean squared error) x (a factor of the distance to the
+    nearest sample). The factor is the root of the mean squared error, in units of the gene's own, within four bands of
+    equal size of that distance, made never to fall with distance; between the middles of the bands it is interpolated.
+    An sd of its own is stretched, gene by gene, by the root of the mean squared ratio of error and sd.
 
     Attributes
     ----------
-    sd_g
-        (g,) root of the mean squared inner error.
+    size_g
+        (g,) root of the mean squared error, or of the mean squared ratio.
     distance_b, factor_b
         Middles of the bands, mm, and the factors.
     """
 
-    def fit(self, places: Places, error_ng: np.ndarray, fold_n: np.ndarray) -> ErrorBars:
-        """(n, g) errors in standard deviations of the genes, made about each sample without its fold."""
-        self.sd_g = np.sqrt((error_ng**2).mean(0))
+    def fit(self, places: Places, error_ng: np.ndarray, spread_ng: np.ndarray | None, fold_n: np.ndarray) -> ErrorBars:
+        """``error_ng`` and ``spread_ng`` as :func:`inner_errors` gives them."""
+        if spread_ng is not None:
+            self.size_g = np.sqrt(((error_ng / np.maximum(spread_ng, 1e-6)) ** 2).mean(0))
+            return self
+        self.size_g = np.sqrt((error_ng**2).mean(0))
         xyz, apart_n = places.folded(), np.empty(len(error_ng))
         for fold in np.unique(fold_n):
             test = fold_n == fold
             apart_n[test] = cKDTree(xyz[~test]).query(xyz[test])[0]
         bands = min(BANDS, max(len(error_ng) // LEAST, 1))
-        square_n = ((error_ng / np.maximum(self.sd_g, 1e-9)) ** 2).mean(1)
+        square_n = ((error_ng / np.maximum(self.size_g, 1e-9)) ** 2).mean(1)
         parts = np.array_split(np.argsort(apart_n, kind="stable"), bands)
         self.distance_b = np.array([np.median(apart_n[part]) for part in parts])
         self.factor_b = np.maximum.accumulate(np.sqrt([square_n[part].mean() for part in parts]))
         self._tree = cKDTree(xyz)
         return self
 
-    def at(self, places: Places) -> np.ndarray:
-        """(m, g) standard deviations."""
+    def at(self, places: Places, spread_mg: np.ndarray | None = None) -> np.ndarray:
+        """(m, g) standard deviations; ``spread_mg`` is the field's own."""
+        if spread_mg is not None:
+            return spread_mg * self.size_g
         apart_m = self._tree.query(places.folded())[0]
-        return np.interp(apart_m, self.distance_b, self.factor_b)[:, None] * self.sd_g
+        return np.interp(apart_m, self.distance_b, self.factor_b)[:, None] * self.size_g

@@ -87,7 +87,7 @@ class GaussianProcess(Field):
     >>> xyz = rng.uniform(-40, 40, (150, 3))
     >>> field = GaussianProcess().fit(Places.of(xyz), np.sin(xyz[:, 1:] / 20) + 0.1 * rng.normal(size=(150, 2)))
     >>> told = field.predict(Places.of([[0, 20, 0]]), sd=True)
-    >>> abs(float(told.mean_mg[0, 0]) - np.sin(1.0)) < 0.3, bool((told.sd_mg > 0.05).all())
+    >>> abs(float(told.mean_mg[0, 0]) - 0.84) < 0.3, bool((told.sd_mg > 0.05).all())
     (True, True)
     """
 
@@ -143,10 +143,7 @@ class GaussianProcess(Field):
         if len(self._solved) == 1:
             yield np.arange(len(places)), self._solved[0]
             return
-        if places.regions_nk.shape[1] == self._places.regions_nk.shape[1]:
-            told_m = np.array([any(name is not None for name in row) for row in places.regions_nk], dtype=bool)
-        else:
-            told_m = np.zeros(len(places), dtype=bool)
+        told_m = places.told() & (places.regions_nk.shape[1] == self._places.regions_nk.shape[1])
         for rows, solved in ((np.flatnonzero(~told_m), self._solved[0]), (np.flatnonzero(told_m), self._solved[-1])):
             if len(rows):
                 yield rows, solved
@@ -244,8 +241,9 @@ def _chosen(places: Places, z_ng: np.ndarray, levels: int, smoothness: float) ->
         return np.array(total_eg)
 
     start = np.log([20.0, *[0.3] * levels, *([0.05] if several else [])])
-    low, high = np.log([2.0, *[1e-3] * levels, *([1e-4] if several else [])]), np.log(
-        [200.0, *[10.0] * levels, *([3.0] if several else [])]
+    low, high = (
+        np.log([2.0, *[1e-3] * levels, *([1e-4] if several else [])]),
+        np.log([200.0, *[10.0] * levels, *([3.0] if several else [])]),
     )
     found = minimize(
         lambda p: -likelihoods(kernel_of(np.clip(p, low, high))).max(0).sum(), start, method="Nelder-Mead",

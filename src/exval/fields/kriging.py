@@ -22,9 +22,9 @@ class OrdinaryKriging(Field):
     .. math:: \begin{pmatrix} C & 1 \\ 1^\top & 0 \end{pmatrix} \begin{pmatrix} w \\ u \end{pmatrix}
               = \begin{pmatrix} c \\ 1 \end{pmatrix},\qquad \sigma^2 = C(0) - w^\top c - u
 
-    (Matheron 1963; Cressie 1993, Statistics for Spatial Data, section 3.2). A measurement has the nugget on top. Offsets
-    of donors (:class:`~exval.fields.donors.DonorOffsets`) are taken off first and added where the donor is known. The
-    variances are scaled for each gene by the mean squared standardised error of leaving neighbours out once.
+    (Matheron 1963; Cressie 1993, Statistics for Spatial Data, section 3.2). A measurement has the nugget on top.
+    Offsets of donors (:class:`~exval.fields.donors.DonorOffsets`) are taken off first and added where the donor is
+    known. The variances are scaled, gene by gene, by the mean squared standardised error at the samples themselves.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class OrdinaryKriging(Field):
         self._scale_g = ((self._z_ng - told_ng) ** 2 / variance_n[:, None]).mean(0)
 
     def _around(self, xyz: np.ndarray, itself: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """(m, g) kriged values and (m,) variances of a measurement; without ``itself`` the nearest sample is left out."""
+        """(m, g) kriged values and (m,) variances of a measurement; without ``itself`` the nearest one is left out."""
         nugget, sill, length = self.variogram_
         k = min(self.k, len(self._xyz) - 1)
         told_mg, variance_m = np.empty((len(xyz), self._z_ng.shape[1])), np.empty(len(xyz))
@@ -123,7 +123,13 @@ class RegressionKriging(OrdinaryKriging):
     The trend is a ridge regression on a quadratic polynomial of the position and on indicators of the regions, coarse
     and fine; its penalty, one for all genes, minimises the generalised cross-validation error (Golub, Heath and Wahba
     1979, Technometrics 21). The residuals are kriged (Odeh, McBratney and Chittleborough 1995, Geoderma 67; Hengl,
-    Heuvelink and Rossiter 2007, Computers & Geosciences 33). Where no regions are known, a trend without them is used.
+    Heuvelink and Rossiter 2007, Computers & Geosciences 33). Where no regions are known, the same without regions,
+    fitted beside it, answers.
+
+    Parameters
+    ----------
+    regions
+        Use names of regions where they are known; the others as of :class:`OrdinaryKriging`.
     """
 
     name = "regression-kriging"
@@ -139,9 +145,38 @@ class RegressionKriging(OrdinaryKriging):
         summary="Ridge regression on position and regions, and ordinary kriging of what it leaves over.",
     )
 
+    def __init__(self, k: int = 40, smoothness: float = 0.5, seed: int = 0, regions: bool = True) -> None:
+        super().__init__(k, smoothness, seed)
+        self.regions = regions
+
+    def learn(self, places, z_ng):
+        self._blind = None
+        if self.regions and places.told().any():
+            self._blind = RegressionKriging(self.k, self.smoothness, self.seed, regions=False)
+            self._blind.learn(places, z_ng)
+        super().learn(places, z_ng)
+
+    def _divided(self, places: Places, ask: str) -> np.ndarray:
+        """Places of known regions to this object, the others to the one without regions."""
+        own = getattr(super(), ask)
+        if self._blind is None:
+            return own(places)
+        told_m, out = places.told(), np.empty((len(places), self._z_ng.shape[1]))
+        if told_m.any():
+            out[told_m] = own(places.take(told_m))
+        if not told_m.all():
+            out[~told_m] = getattr(self._blind, ask)(places.take(~told_m))
+        return out
+
+    def tell(self, places):
+        return self._divided(places, "tell")
+
+    def spread(self, places):
+        return self._divided(places, "spread")
+
     def learn_trend(self, places, z_ng):
         self._names = [codes(places.regions_nk[:, k], places.regions_nk[:0, k])[0]
-                       for k in range(places.regions_nk.shape[1])]  # fmt: skip
+                       for k in range(places.regions_nk.shape[1] if self.regions else 0)]  # fmt: skip
         self._centre, self._reach = places.folded().mean(0), places.folded().std(0) + 1e-9
         design_np = self._design(places)
         self._weights_pg = ridge_by_gcv(design_np, z_ng)
@@ -152,7 +187,7 @@ class RegressionKriging(OrdinaryKriging):
         squares = [u[:, i] * u[:, j] for i in range(3) for j in range(i, 3)]
         columns = [np.ones(len(u)), *u.T, *squares]
         for k, names in enumerate(self._names):
-            known = places.regions_nk.shape[1] == len(self._names)
+            known = places.regions_nk.shape[1] >= len(self._names)
             code = codes(names, places.regions_nk[:, k])[2] if known else np.full(len(u), -1)
             columns += [(code == r).astype(float) for r in range(len(names))]
         return np.column_stack(columns)

@@ -33,7 +33,7 @@ class MeanField(Field):
     )
 
     def learn(self, places, z_ng):
-        self.mean_g_ = z_ng.mean(0)
+        self._g = z_ng.shape[1]
 
     def tell(self, places):
-        return np.tile(self.mean_g_, (len(places), 1))
+        return np.zeros((len(places), self._g))

@@ -16,7 +16,7 @@ BLOCK = 20_000
 
 
 class Siren(Field):
-    """A sine network of low bandwidth from a place and its regions to all genes (:class:`exval.models.field.PlaceField`).
+    """A sine network of low bandwidth from place and regions to all genes (:class:`exval.models.field.PlaceField`).
 
     The bandwidth ``omega`` is chosen by holding out two inner folds, donors or blocks in space, with a third of the
     steps; then the network is trained on all samples. Its sd comes from inner folds as that of the simple fields does.

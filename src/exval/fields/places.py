@@ -75,6 +75,10 @@ class Places:
         """(n, 3) mm with both hemispheres laid onto the right one."""
         return np.column_stack([np.abs(self.xyz_n3[:, 0]), self.xyz_n3[:, 1:]])
 
+    def told(self) -> np.ndarray:
+        """(n,) whether any region of a place is known."""
+        return np.array([any(name is not None for name in row) for row in self.regions_nk], dtype=bool)
+
     def without_regions(self) -> Places:
         """The same places where only the position is told."""
         return replace(self, regions_nk=np.full_like(self.regions_nk, None))

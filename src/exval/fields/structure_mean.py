@@ -42,10 +42,10 @@ class StructureMean(Field):
     )
 
     def learn(self, places, z_ng):
-        self.mean_g_ = z_ng.mean(0)
+        self._mean_g = z_ng.mean(0)
         self._tree, self._places = cKDTree(places.folded()), places
         self.levels_ = []
-        around_ng = np.broadcast_to(self.mean_g_, z_ng.shape)
+        around_ng = np.broadcast_to(self._mean_g, z_ng.shape)
         for k in range(places.regions_nk.shape[1]):
             names, code_n, _ = codes(places.regions_nk[:, k], places.regions_nk[:0, k])
             known = code_n >= 0
@@ -57,12 +57,12 @@ class StructureMean(Field):
         regions_mk = places.regions_nk
         if self._places.regions_nk.shape[1] and regions_mk.shape[1] != len(self.levels_):
             regions_mk = np.full((len(places), len(self.levels_)), None, dtype=object)
-        blind = np.array([all(name is None for name in row) for row in regions_mk]) if regions_mk.size else None
-        if blind is not None and blind.any():
+        blind = np.equal(regions_mk, None).all(1)
+        if self.levels_ and blind.any():
             regions_mk = regions_mk.copy()
             nearest = self._tree.query(places.folded()[blind])[1]
             regions_mk[blind] = self._places.regions_nk[nearest]
-        z_mg = np.tile(self.mean_g_, (len(places), 1))
+        z_mg = np.tile(self._mean_g, (len(places), 1))
         for k, (names, mean_rg) in enumerate(self.levels_):
             code_m = codes(names, regions_mk[:, k])[2]
             z_mg = np.where((code_m >= 0)[:, None], mean_rg[code_m], z_mg)
@@ -80,4 +80,3 @@ def _shrunken(z_ng: np.ndarray, code_n: np.ndarray, around_ng: np.ndarray, n_reg
     spread_g = ((mean_rg - around_rg) ** 2).mean(0) - within_g * (1 / np.maximum(count_r, 1)).mean()
     k_g = within_g / np.maximum(spread_g, 1e-3 * np.maximum(within_g, 1e-12))
     return (total_rg + k_g * around_rg) / (count_r + k_g)
-

@@ -53,9 +53,9 @@ class PlaceField(nn.Module):
     r"""Several small networks that map a place to K factors, and loadings that map factors to genes.
 
     A member computes :math:`h_0 = \phi(\Omega p + b) + \sum_k r_k`, where r are learned vectors of the regions that p
-    lies in, :math:`h_{l+1} = \phi(W_l h_l + c_l) + h_l / 2`, and answers gene g by :math:`v_g^\top V h_L`. All genes come
-    from one pass, at the cost of one more row of v each. Members see the same batches; their mean is the answer, their
-    spread says where they were not told.
+    lies in, :math:`h_{l+1} = \phi(W_l h_l + c_l) + h_l / 2`, and answers gene g by :math:`v_g^\top V h_L`. All genes
+    come from one pass, at the cost of one more row of v each. Members see the same batches; their mean is the answer,
+    their spread says where they were not told.
 
     Source: sine layers Sitzmann et al. 2020 (NeurIPS), section 3; Fourier features Tancik et al. 2020 (NeurIPS);
     ensembles Lakshminarayanan et al. 2017 (NeurIPS); low rank, regions and bandwidth are exval's own.

@@ -1,0 +1,104 @@
+"""Who is held out of a field: whole donors, blocks of space with a buffer, or samples at random."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+from sklearn.cluster import KMeans
+
+from exval.errors import InputError
+from exval.fields.places import Places, codes
+from exval.tasks.splits import Fold, Splits
+
+BY = ("donor", "block", "random")
+LEAST = 20
+
+
+def field_splits(
+    places: Places,
+    by: str = "donor",
+    *,
+    folds: int = 6,
+    repeats: int = 1,
+    seed: int = 0,
+    buffer: float = 0.0,
+    twin_n: np.ndarray | None = None,
+) -> Splits:
+    """Folds of samples.
+
+    Parameters
+    ----------
+    places
+        Of the samples.
+    by
+        ``"donor"``: each donor once. ``"block"``: k-means clusters of the positions, both hemispheres laid onto one;
+        training samples within ``buffer`` mm of a held-out one are left out, so that no near neighbour is left to copy
+        from (Roberts et al. 2017, Ecography 40). ``"random"``: samples, which is optimistic.
+    folds, repeats, seed
+        Number of blocks or parts, and how often they are drawn.
+    buffer
+        mm; take the range of the variogram.
+    twin_n
+        (n,) mirror images share a number and are never parted.
+
+    Raises
+    ------
+    InputError
+        One donor only, an unknown way of splitting, too few samples left to train on.
+
+    Examples
+    --------
+    >>> places = Places.of(np.random.default_rng(0).uniform(-40, 40, (90, 3)), donor_n=list("abc") * 30)
+    >>> made = field_splits(places)
+    >>> made.name, [len(fold.test) for fold in made.folds]
+    ('donor', [30, 30, 30])
+    """
+    n = len(places)
+    if by not in BY:
+        raise InputError(f"fields are split by {', '.join(BY)}, not by {by!r}")
+    unit_n = np.arange(n) if twin_n is None else np.unique(np.asarray(twin_n).astype(str), return_inverse=True)[1]
+    if by == "donor":
+        names, code_n, _ = codes(places.donor_n, places.donor_n[:0])
+        if (code_n < 0).any():
+            raise InputError(f"{int((code_n < 0).sum())} samples name no donor; split by block, or name them")
+        if len(names) < 2:
+            raise InputError("all samples are of one donor, so that none can be held out: split by block")
+        drawn = [(code_n, seed)]
+    elif by == "block":
+        drawn = [(_blocks(places, unit_n, folds, seed + r), seed + r) for r in range(repeats)]
+    else:
+        drawn = [(_parts(unit_n, folds, seed + r), seed + r) for r in range(repeats)]
+    made, notes, xyz = [], [], places.folded()
+    for fold_n, of_seed in drawn:
+        for fold in np.unique(fold_n):
+            test_n = fold_n == fold
+            train_n = ~test_n
+            if by == "block" and buffer > 0:
+                train_n &= cKDTree(xyz[test_n]).query(xyz, distance_upper_bound=buffer)[0] > buffer
+            if train_n.sum() < LEAST:
+                raise InputError(
+                    f"{int(train_n.sum())} samples are left to train on with blocks {buffer:.0f} mm apart; give more "
+                    "blocks (--folds) or a smaller --buffer"
+                )
+            if (left := int((~train_n & ~test_n).sum())) > 0:
+                notes.append({"what": "buffer", "n": left, "note": f"fold {fold}: within {buffer:.0f} mm of the block"})
+            made.append(Fold(np.flatnonzero(train_n), np.flatnonzero(test_n), int(fold), of_seed))
+    table = pd.DataFrame(notes, columns=["what", "n", "note"])
+    if by == "random":
+        return Splits("samples (optimistic)", made, None, table, "sample")
+    group_n = drawn[0][0].astype(str).astype(object) if by == "block" else places.donor_n
+    return Splits(by, made, group_n, table, "sample")
+
+
+def _blocks(places: Places, unit_n: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    block_n = KMeans(folds, n_init=3, random_state=seed).fit_predict(places.folded())
+    first = dict(zip(unit_n[::-1], block_n[::-1]))
+    return np.array([first[unit] for unit in unit_n])
+
+
+def _parts(unit_n: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    names = np.unique(unit_n)
+    part = np.empty(len(names), dtype=int)
+    part[np.random.default_rng(seed).permutation(len(names))] = np.arange(len(names)) % folds
+    return part[np.searchsorted(names, unit_n)]
