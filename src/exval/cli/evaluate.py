@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
         file: o.File,
         out: Annotated[str, o.output("DIR", "Folder for the figures and report.html.")],
         task: Annotated[
-            Literal["annotate", "recover", "impute", "survival"], typer.Option("--task", help="What is scored.")
+            Literal["annotate", "recover", "impute", "survival", "field"],
+            typer.Option("--task", help="What is scored."),
         ] = "annotate",
         label: Annotated[
             str | None, typer.Option("--label", metavar="COLUMN", help="Column of obs with the labels (annotate).")

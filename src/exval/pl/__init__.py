@@ -30,6 +30,8 @@ _HOME = {
     "critical_difference": "ranks",
     "curves": "training",
     "deletion_curve": "importance",
+    "field_genes": "fields",
+    "field_units": "fields",
     "gene_errors": "completion",
     "gene_importance": "importance",
     "gene_map": "imputation",

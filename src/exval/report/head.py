@@ -14,6 +14,7 @@ TASKS = {
     "impute": "imputing values",
     "recommend": "which imputation method for which goal",
     "survival": "prognosis of patients",
+    "field": "expression at unseen places of the brain",
     "bench": "benchmark",
     "pretrain": "pretraining",
     "finetune": "fine-tuning",
@@ -123,6 +124,10 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
         from exval.report.survival import facts as of_survival
 
         return of_survival(folder)
+    if folder.kind == "field":
+        from exval.report.fields import facts as of_fields
+
+        return of_fields(folder)
     if folder.config.get("family") == "completion":
         from exval.report.completion import facts as of_completion
 

@@ -63,6 +63,10 @@ def paragraph(folder: Folder) -> str:
         from exval.report.survival import paragraph as of_survival
 
         return clean(of_survival(folder))
+    if folder.kind == "field":
+        from exval.report.fields import paragraph as of_fields
+
+        return clean(of_fields(folder, _compared(folder)))
     if folder.config.get("family") == "completion":
         from exval.report.completion import paragraph as of_completion
 

@@ -63,7 +63,8 @@ def evaluate(
         ``"annotate"``: name the types. ``"recover"``: hidden values of cells that were not fitted. ``"impute"``:
         dense values of the cells themselves, by held-out molecules, labels and the null arm; of a bulk file (log2, z,
         or with NaN) the filling of what was not measured, by values hidden of patients that were not fitted. In the
-        last two, methods see no labels. ``"survival"``: prognosis of patients.
+        last two, methods see no labels. ``"survival"``: prognosis of patients. ``"field"``: expression at places of
+        the brain (:func:`exval.verbs.fields.evaluate_field`).
     label
         Column of obs with the truth (annotate; impute, where there is one).
     split_by
@@ -121,8 +122,15 @@ def evaluate(
             force=force, layer=layer, unit=unit, species=species, orientation=orientation, device=device,
             threads=threads,
         )  # fmt: skip
+    if task == "field":
+        from exval.verbs.fields import evaluate_field
+
+        return evaluate_field(
+            data, method=method, split_by=split_by, genes=None if isinstance(genes, int) else genes, folds=folds,
+            repeats=repeats, seed=seed, unit=unit, out=out, force=force, threads=threads,
+        )  # fmt: skip
     if task not in DEFAULTS:
-        raise InputError(f"no task is called {task!r}; there are: {', '.join([*DEFAULTS, 'survival'])}")
+        raise InputError(f"no task is called {task!r}; there are: {', '.join([*DEFAULTS, 'survival', 'field'])}")
     if task == "annotate" and label is None:
         raise InputError("name the column of obs that holds the labels: --label COLUMN (label=...)")
     if out is not None:

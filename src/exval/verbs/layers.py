@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exval.bench.watch import machine_memory_gb
-from exval.errors import GeneError, InputError, OutputError
+from exval.errors import GeneError, OutputError
 
 if TYPE_CHECKING:
-    from exval.data.source import Source
+    from exval.data.genelist import words_of
+from exval.data.source import Source
 
 BLOCK_BYTES = 128_000_000
 
@@ -59,21 +59,7 @@ def read_genes(genes: Any, source: Source, what: str, lenient: bool = False) -> 
     """
     if genes is None:
         return None
-    if isinstance(genes, (str, os.PathLike)):
-        path = Path(genes)
-        if path.is_file():
-            words = path.read_text(encoding="utf-8").replace(",", "\n").split("\n")
-        elif isinstance(genes, str) and ("/" not in genes and not genes.endswith((".txt", ".csv", ".tsv"))):
-            words = genes.split(",")
-        else:
-            raise InputError(
-                f"{what}: there is no file {genes}; give a file with one gene a line, or names with commas"
-            )
-    else:
-        words = list(map(str, genes))
-    words = list(dict.fromkeys(word.strip().strip('"') for word in words if word.strip()))
-    if not words:
-        raise InputError(f"{what} names no gene")
+    words = words_of(genes, what)
     known = {name: name for name in map(str, source.var_names)}
     known |= {str(old): str(new) for old, new in zip(source.genes.names_in, source.genes.canonical)}
     lost = [word for word in words if word not in known]

@@ -26,6 +26,7 @@ def sections(folder: Folder) -> list[Section]:
         explain_methods,
         explain_sets,
         failures,
+        field_table,
         frontier,
         further,
         genes,
@@ -64,6 +65,8 @@ def sections(folder: Folder) -> list[Section]:
     if folder.kind == "survival":
         order = (survival_table, survival_km, survival_time, survival_null, survival_features, survival_left_out, cost,
                  paragraph)  # fmt: skip
+    if folder.kind == "field":
+        order = (field_table, splits, cost, paragraph)
     if folder.kind == "explain":
         order = (explain_genes, explain_checks, explain_deletion, explain_sets, explain_methods)
     if folder.kind == "bench":

@@ -111,8 +111,7 @@ def evaluate_fields(
     config.setdefault("cards", {method.title: vars(method.card) for method in methods})
     found = conclude(table, pd.DataFrame(costs), splits, titles, failed, against)
     config["against"] = found.against
-    config["warnings"] = [*config.get("warnings", []), *(f"{r.what}: {r.note}" for r in splits.notes.itertuples()),
-                          *(f"{title} failed: {why}" for title, why in failed.items())]  # fmt: skip
+    config["warnings"] = [*config.get("warnings", []), *(f"{title} failed: {why}" for title, why in failed.items())]
     rows = make_rows(found.rows, task="field", data=data, config_hash=config_hash(config))
     extras = {"field_genes": table, "cost": found.cost}
     if len(splits.notes):
@@ -132,7 +131,7 @@ def _one(places, values_ng, genes, method, fold, several: bool) -> tuple[list[pd
     made = [
         pd.DataFrame({
             "gene": np.asarray(genes, dtype=str), "arm": arm, **head,
-            **gene_scores(values_ng[fold.test], answer.mean_mg, answer.sd_mg, region_m),
+            **gene_scores(values_ng[fold.test], answer.mean_mg, answer.sd_mg, region_m, one.mean_g_),
         })
         for arm, answer in told.items()
     ]  # fmt: skip

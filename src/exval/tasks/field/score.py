@@ -9,7 +9,11 @@ LEVELS = (50, 80, 95)
 
 
 def gene_scores(
-    truth_mg: np.ndarray, mean_mg: np.ndarray, sd_mg: np.ndarray | None, region_m: np.ndarray | None = None
+    truth_mg: np.ndarray,
+    mean_mg: np.ndarray,
+    sd_mg: np.ndarray | None,
+    region_m: np.ndarray | None = None,
+    level_g: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     r"""(g,) of each figure.
 
@@ -19,14 +23,17 @@ def gene_scores(
         (m, g) measured and told values of the held-out samples and the sd of a measurement, in one unit.
     region_m
         (m,) names of coarse regions: contrast between them dominates the correlation, so that it is also given within.
+    level_g
+        (g,) training means; those of the held-out samples by default.
 
     Returns
     -------
     dict
-        ``pearson``, ``spearman``, ``r2`` (:math:`1 - \sum (x - \hat x)^2 / \sum (x - \bar x)^2` with the mean of the
-        held-out samples), ``pearson_within`` (of what is left when the mean of the region is taken off both), ``rmse``,
-        and with sds ``nll`` of the normal distribution and ``coverage_50``, ``coverage_80``, ``coverage_95``. A
-        correlation with something constant is 0: it tells nothing apart.
+        ``pearson``, ``spearman``, ``r2`` (:math:`1 - \sum (x - \hat x)^2 / \sum (x - m)^2`, with m the training mean:
+        of a block in space its own level is part of what has to be told), ``pearson_within`` (of what is left when the
+        mean of the region is taken off both), ``rmse``, and with sds ``nll`` of the normal distribution and
+        ``coverage_50``, ``coverage_80``, ``coverage_95``. A correlation with something constant is 0: it tells nothing
+        apart.
 
     Examples
     --------
@@ -36,7 +43,7 @@ def gene_scores(
     """
     truth, told = (np.asarray(x, dtype=np.float64) for x in (truth_mg, mean_mg))
     error = truth - told
-    spread_g = ((truth - truth.mean(0)) ** 2).sum(0)
+    spread_g = ((truth - (truth.mean(0) if level_g is None else level_g)) ** 2).sum(0)
     found = {
         "pearson": correlations(truth, told),
         "spearman": correlations(rankdata(truth, axis=0), rankdata(told, axis=0)),
