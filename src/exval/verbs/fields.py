@@ -101,7 +101,8 @@ def evaluate_field(
     methods = [one.set_params(seed=seed) if "seed" in one.get_params() else one for one in made]
     config = {
         "task": "field", "data": samples.name, "space": samples.space, "regions": list(samples.regions),
-        "buffer": buffer, "folds": folds, "repeats": repeats, "seed": seed, "notes": notes, "warnings": samples.warnings,
+        "buffer": buffer, "folds": folds, "repeats": repeats, "seed": seed, "notes": notes,
+        "warnings": samples.warnings,
     }  # fmt: skip
     with threadpool_limits(threads):
         found = evaluate_fields(places, samples.values_ng, samples.genes, methods, splits, data=samples.name,
