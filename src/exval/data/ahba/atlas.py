@@ -17,7 +17,8 @@ from exval.errors import InputError
 
 NEAR_MM = 3.0
 LEAST_INSIDE = 0.5
-CLEARLY_BETTER = 0.1
+MUCH_OF_THE_BRAIN = 0.5
+CLEARLY_BETTER = 0.08
 _SIDES = {"L": "L", "R": "R", "B": "B", "LEFT": "L", "RIGHT": "R", "BOTH": "B", "BILATERAL": "B", "LH": "L", "RH": "R"}
 _ALIASES = {"subcortex": "subcortex/brainstem", "brainstem": "subcortex/brainstem"}
 
@@ -196,8 +197,9 @@ class Atlas:
     def check_space(self, position_n3: np.ndarray) -> None:
         """An ``InputError`` where the atlas and the positions cannot be in the same space.
 
-        Most samples have to lie in the volume; and no other order or direction of the axes (x may not be told from -x)
-        may bring clearly more samples near a parcel.
+        Most samples have to lie in the volume. And no other order or direction of the axes may bring clearly more samples
+        near a parcel; looked at only for atlases of much of the brain, since of a few regions chance decides. x and -x
+        cannot be told apart in this way.
         """
         index_n3 = (position_n3 - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
         inside_n = ((index_n3 > -1) & (index_n3 < np.array(self.labels_xyz.shape))).all(1)
@@ -212,7 +214,7 @@ class Atlas:
         for order in permutations(range(3)):
             for y, z in product((1, -1), repeat=2):
                 turned = position_n3[:, order] * np.array([1, y, z])
-                if self._near(turned) > here + CLEARLY_BETTER:
+                if self._near(turned) > max(here + CLEARLY_BETTER, MUCH_OF_THE_BRAIN):
                     axes = ", ".join(("-" if sign < 0 else "") + "xyz"[i] for i, sign in zip(order, (1, y, z)))
                     raise InputError(
                         f"{self.name}: {100 * here:.0f} % of the samples lie near a parcel, but "

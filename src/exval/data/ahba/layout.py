@@ -131,7 +131,8 @@ def find_donors(folder: str | os.PathLike, donors: Iterable[str] | None = None) 
     if wanted is not None:
         absent = [name for name in wanted if name not in found]
         if absent or not wanted:
-            raise InputError(f"donor {', '.join(absent) or 'names'} not in {folder}; there are: {', '.join(found)}")
+            there = ", ".join(sorted(found, key=_order))
+            raise InputError(f"donor {', '.join(absent) or 'names'} not in {folder}; there are: {there}")
     return [found[name] for name in sorted(found, key=_order) if wanted is None or name in wanted]
 
 
