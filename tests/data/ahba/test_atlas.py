@@ -65,7 +65,7 @@ INFO = pd.DataFrame(
 
 
 def test_sides_and_classes_of_the_labels_count():
-    atlas = Atlas(np.array([1, 2, 3, 0, 1])[:, None, None], affine(), INFO)
+    atlas = Atlas(np.array([1, 2, 3, 0, 2])[:, None, None], affine(), INFO)
     cortex = np.array(["cortex"], dtype=object)
     assert at(atlas, 1.0, 2, hemisphere_n=np.array(["R"], dtype=object), class_n=cortex) == 2
     assert at(atlas, 1.0, 2, hemisphere_n=np.array(["L"], dtype=object), class_n=cortex) == 1
@@ -139,6 +139,8 @@ def test_other_spaces_are_refused(mni):
         Atlas(labels, right).check_space(position[:, [2, 1, 0]])
     with refuse("would if x, y, z were x, y, -z"):
         Atlas(labels, right).check_space(position * np.array([1, 1, -1]))
+    with refuse("calls left lie right of those called right"):
+        Atlas(labels[::-1], right, mni[1])
     few = np.where(np.isin(labels, [1, 15]), labels, 0)
     Atlas(few, right).check_space(position)  # more samples would lie near it in another direction, by chance
     obs = pd.DataFrame(position, columns=["mni_x", "mni_y", "mni_z"]).assign(hemisphere="B", structure_class="other")

@@ -17,7 +17,7 @@ from exval.errors import InputError
 
 NEAR_MM = 3.0
 LEAST_INSIDE = 0.5
-MUCH_OF_THE_BRAIN = 0.5
+MUCH_OF_THE_BRAIN = 0.75
 CLEARLY_BETTER = 0.08
 _SIDES = {"L": "L", "R": "R", "B": "B", "LEFT": "L", "RIGHT": "R", "BOTH": "B", "BILATERAL": "B", "LH": "L", "RH": "R"}
 _ALIASES = {"subcortex": "subcortex/brainstem", "brainstem": "subcortex/brainstem"}
@@ -78,6 +78,8 @@ class Atlas:
             [np.bincount(self.parcel_v, weights=self.position_v3[:, axis]) / size_p for axis in range(3)], axis=1
         )
         self.info = None if info is None else _checked(info, self.id_p, name)
+        if self.info is not None:
+            self._check_sides()
 
     @classmethod
     def load(cls, atlas: Any, info: Any = None) -> Atlas:
@@ -197,9 +199,9 @@ class Atlas:
     def check_space(self, position_n3: np.ndarray) -> None:
         """An ``InputError`` where the atlas and the positions cannot be in the same space.
 
-        Most samples have to lie in the volume. And no other order or direction of the axes may bring clearly more samples
-        near a parcel; looked at only for atlases of much of the brain, since of a few regions chance decides. x and -x
-        cannot be told apart in this way.
+        Most samples have to lie in the volume. And no other order or direction of the axes may bring clearly more
+        samples near a parcel, nearly all of them: of an atlas of the cortex or of a few regions chance would decide.
+        x and -x cannot be told apart in this way, but by the sides that ``info`` names.
         """
         index_n3 = (position_n3 - self.affine[:3, 3]) @ np.linalg.inv(self.affine[:3, :3]).T
         inside_n = ((index_n3 > -1) & (index_n3 < np.array(self.labels_xyz.shape))).all(1)
@@ -221,6 +223,16 @@ class Atlas:
                         f"{100 * self._near(turned):.0f} % would if x, y, z were {axes}: axes are swapped or turned "
                         "round, in the atlas or in the coordinates"
                     )
+
+    def _check_sides(self) -> None:
+        side_p, x_p = self.info["hemisphere"].to_numpy(), self.centroid_p3[:, 0]
+        if (side_p == "L").any() and (side_p == "R").any():
+            left, right = np.median(x_p[side_p == "L"]), np.median(x_p[side_p == "R"])
+            if left > right:
+                raise InputError(
+                    f"{self.name}: parcels that --atlas-info calls left lie right of those called right (x {left:.0f} "
+                    f"and {right:.0f} mm); the sides of the image, or of the table, are swapped"
+                )
 
     def _near(self, position_n3: np.ndarray) -> float:
         some = position_n3[:: max(len(position_n3) // 1000, 1)]
