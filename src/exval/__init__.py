@@ -11,9 +11,9 @@ beat. Everything below works on AnnData, in place, in the habits of the scverse:
 Verbs: :func:`check`, :func:`annotate` (:func:`annotate_file` for paths), :func:`impute`
 (:func:`impute_file`), :func:`recommend`, :func:`evaluate`, :func:`survival` and :func:`predict` (patients),
 :func:`explain`, :func:`pretrain`, :func:`finetune`, :func:`embed`, :func:`build_store`, :func:`run_benchmark`. Files:
-:func:`open_source`, :class:`Store`. What there is: :func:`list_methods`, :func:`list_recipes`, :func:`list_benchmarks`.
-Pictures: :mod:`exval.pl`, or a whole page: :func:`exval.report.write_report`. Cells to try things on:
-:mod:`exval.datasets`.
+:func:`open_source`, :class:`Store`, :func:`import_ahba` (Allen Human Brain Atlas). What there is:
+:func:`list_methods`, :func:`list_recipes`, :func:`list_benchmarks`. Pictures: :mod:`exval.pl`, or a whole page:
+:func:`exval.report.write_report`. Cells to try things on: :mod:`exval.datasets`.
 
 A name is imported when it is first used, so that ``import exval`` costs nothing.
 """
@@ -34,6 +34,7 @@ _WHERE = {
     "evaluate": "exval.verbs.evaluate",
     "explain": "exval.verbs.explain",
     "finetune": "exval.verbs.finetune",
+    "import_ahba": "exval.data.ahba.pipeline",
     "impute": "exval.verbs.impute",
     "impute_file": "exval.verbs.impute",
     "list_benchmarks": "exval.verbs.bench",
@@ -54,6 +55,7 @@ __all__ = ["__version__", *_WHERE, *_MODULES]
 if TYPE_CHECKING:
     from exval import datasets as datasets
     from exval import pl as pl
+    from exval.data.ahba.pipeline import import_ahba as import_ahba
     from exval.data.source import open_source as open_source
     from exval.data.store import Store as Store
     from exval.verbs.annotate import annotate as annotate

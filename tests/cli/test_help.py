@@ -57,6 +57,7 @@ def test_the_verbs():
     assert sorted(commands()) == [
         "annotate",
         "bench",
+        "brain import",
         "check",
         "data build",
         "demo",
@@ -88,7 +89,7 @@ def test_common_options(name):
         assert found >= {"--steps", "--epochs", "--resume", "--set"}
     if name in ("annotate", "embed"):
         assert "--key-added" in found
-    if name in ("bench", "check", "methods", "recipes", "doctor", "survival", "predict"):
+    if name in ("bench", "brain import", "check", "methods", "recipes", "doctor", "survival", "predict"):
         assert "--json" in found
 
 

@@ -14,6 +14,7 @@ from exval import __version__
 from exval.cli import (
     annotate,
     bench,
+    brain,
     check,
     data,
     demo,
@@ -61,8 +62,8 @@ def _root(
         print(context.get_help())
 
 
-GROUPS = (annotate, impute, recommend, survival, predict, explain, evaluate, bench, check, train, embed, data, demo,
-          report, lists, doctor)  # fmt: skip
+GROUPS = (annotate, impute, recommend, survival, predict, explain, evaluate, bench, check, train, embed, data, brain,
+          demo, report, lists, doctor)  # fmt: skip
 for group in GROUPS:
     group.register(app)
 

@@ -1,0 +1,1 @@
+"""Tables for the Allen Human Brain Atlas; sources and licences are in NOTICE.txt."""
