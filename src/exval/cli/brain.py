@@ -37,6 +37,9 @@ def register(app: typer.Typer) -> None:
     )
     app.add_typer(group)
     _register_import(group)
+    _register_fit(group)
+    _register_map(group)
+    _register_evaluate(group)
 
 
 def _register_import(group: typer.Typer) -> None:
@@ -169,3 +172,121 @@ def _register_import(group: typer.Typer) -> None:
             print_json(result.as_json())
         else:
             say(result.lines())
+
+
+Samples = Annotated[str, typer.Argument(metavar="SAMPLES", help="Samples with positions (.h5ad).", show_default=False)]
+Genes = Annotated[
+    str | None, typer.Option("--genes", metavar="LIST", help="Genes: a file, or names with commas.", show_default="all")
+]
+Space = Annotated[
+    str | None,
+    typer.Option("--space", metavar="NAME", help="Positions: obsm NAME or NAME_x, NAME_y, NAME_z of obs.",
+                 show_default="mni_nlin, else mni"),
+]  # fmt: skip
+Donor = Annotated[str, typer.Option("--donor", metavar="COLUMN", help="Column of obs with the donor.")]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option("--regions", metavar="COLUMN,...", help="Columns with names of regions, coarse to fine.",
+                 show_default="the usual names"),
+]  # fmt: skip
+
+
+def _regions(given: list[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(name for name in split(given) if name != "none")
+
+
+def _register_fit(group: typer.Typer) -> None:
+    @verb(group, name="fit", short_help="Fit a field to samples.")
+    def fit(
+        file: Samples,
+        out: Annotated[str, o.output("RUN", "Folder of the fitted field.")],
+        method: Annotated[str, typer.Option("--method", "-m", metavar="NAME", help="A field.")] = "gp",
+        genes: Genes = None,
+        space: Space = None,
+        donor: Donor = "donor",
+        regions: Regions = None,
+        unit: Annotated[str | None, typer.Option("--unit", metavar="NAME", help="Of the values.")] = None,
+        json: o.Json = False,
+        force: o.Force = False,
+        seed: o.Seed = 0,
+        threads: o.Threads = None,
+    ) -> None:
+        """Fit a field to all samples of a file: expression at any place of the brain, with a standard deviation.
+
+        Which field is good on your samples: exval evaluate SAMPLES --task field.
+        """
+        from exval.verbs.brain_fit import brain_fit
+
+        found = brain_fit(
+            file, method=method, genes=genes, space=space, donor=donor, regions=_regions(regions), unit=unit, out=out,
+            force=force, seed=seed, threads=threads,
+        )  # fmt: skip
+        if json:
+            print_json({key: found[key] for key in ("method", "data", "n", "n_genes", "space", "unit", "regions",
+                                                    "chosen", "seconds", "cpu_seconds")})  # fmt: skip
+            return
+        size = f"{found['n']:,} samples x {found['n_genes']:,} genes of {found['data']}"
+        say([f"{found['method']} fitted to {size} ({found['cpu_seconds']:.0f} CPU-seconds)",
+             f"Next: exval brain map {out} --resolution 2 -o MAPS"])  # fmt: skip
+
+
+def _register_map(group: typer.Typer) -> None:
+    @verb(group, name="map", short_help="Parcels or voxels of a fitted field.")
+    def map_(
+        run: Annotated[str, typer.Argument(metavar="RUN", help="Folder of exval brain fit.", show_default=False)],
+        out: Annotated[str, o.output("MAPS_DIR", "Folder for tables or NIfTI files.")],
+        atlas: Annotated[
+            str | None,
+            typer.Option("--atlas", metavar="ATLAS.nii.gz", help="Parcels in MNI space.", show_default=False),
+        ] = None,
+        resolution: Annotated[
+            int | None,
+            typer.Option("--resolution", metavar="MM", help="Or voxels: a NIfTI for each gene.", show_default=False),
+        ] = None,
+        genes: Genes = None,
+        sd: Annotated[bool, typer.Option("--sd/--no-sd", help="Standard deviations too.")] = True,
+        force: o.Force = False,
+        threads: o.Threads = None,
+    ) -> None:
+        """Write what a field says of the parcels of an atlas, or of every voxel of grey and white matter."""
+        from exval.verbs.brain_fit import brain_map
+
+        found = brain_map(run, atlas=atlas, resolution=resolution, genes=genes, sd=sd, out=out, force=force,
+                          threads=threads)  # fmt: skip
+        say([found.verdict, f"Written to {out}"])
+
+
+def _register_evaluate(group: typer.Typer) -> None:
+    @verb(group, name="evaluate", short_help="Compare fields on samples they were not fitted on.")
+    def evaluate(
+        file: Samples,
+        out: Annotated[str, o.output("DIR", "Folder for the figures and report.html.")],
+        method: o.Methods = None,
+        split_by: Annotated[
+            Literal["donor", "block", "random"] | None,
+            typer.Option("--split-by", help="What is held out.", show_default="donor, else block"),
+        ] = None,
+        buffer: Annotated[
+            float | None,
+            typer.Option("--buffer", metavar="MM", help="Around a block.", show_default="range of the variogram"),
+        ] = None,
+        genes: Genes = None,
+        space: Space = None,
+        donor: Donor = "donor",
+        regions: Regions = None,
+        unit: Annotated[str | None, typer.Option("--unit", metavar="NAME", help="Of the values.")] = None,
+        folds: o.Folds = 5,
+        repeats: Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Repeats with other blocks.")] = 1,
+        force: o.Force = False,
+        seed: o.Seed = 0,
+        threads: o.Threads = None,
+    ) -> None:
+        """Hold out donors, or blocks of space, and ask fields about them; the verdict comes first."""
+        from exval.verbs.fields import evaluate_field
+
+        found = evaluate_field(
+            file, method=tuple(split(method)) if method else None, split_by=split_by, buffer=buffer, genes=genes,
+            space=space, donor=donor, regions=_regions(regions), unit=unit, folds=folds, repeats=repeats, out=out,
+            force=force, seed=seed, threads=threads,
+        )  # fmt: skip
+        say([found.verdict, f"Report: {out}/report.html"])

@@ -104,11 +104,7 @@ class Field(BaseEstimator):
             raise InputError(
                 f"{len(lost)} genes have values that are missing or infinite; leave them out, or fill them"
             )
-        self.genes_ = None if genes is None else np.asarray(genes, dtype=object)
-        self.mean_g_, self.sd_g_ = x_ng.mean(0), x_ng.std(0)
-        self.sd_g_[np.ptp(x_ng, axis=0) == 0] = 0.0
-        self.n_samples_ = len(x_ng)
-        z_ng = (x_ng - self.mean_g_) / np.where(self.sd_g_ > 0, self.sd_g_, np.inf)
+        z_ng = self.take_up(places, x_ng, genes).standardised(x_ng)
         self.learn(places, z_ng)
         fold_n, asked = inner_folds(places), {False: places.without_regions()}
         if "regions" in self.sees and places.told().any():
@@ -116,6 +112,26 @@ class Field(BaseEstimator):
         made = inner_errors(self.frozen(), places, z_ng, fold_n, list(asked.values()))
         self._errors = {told: ErrorBars().fit(places, *errors, fold_n) for told, errors in zip(asked, made)}
         return self
+
+    def take_up(self, places: Places, x_ng: np.ndarray, genes: Sequence[str] | None) -> Field:
+        """Note the samples: names, means and standard deviations."""
+        self.genes_ = None if genes is None else np.asarray(genes, dtype=object)
+        self.mean_g_, self.sd_g_ = x_ng.mean(0), x_ng.std(0)
+        self.sd_g_[np.ptp(x_ng, axis=0) == 0] = 0.0
+        self.n_samples_ = len(places)
+        return self
+
+    def standardised(self, x_ng: np.ndarray) -> np.ndarray:
+        """(n, g) values less the training mean, over the training sd; 0 for a gene that does not vary."""
+        return (x_ng - self.mean_g_) / np.where(self.sd_g_ > 0, self.sd_g_, np.inf)
+
+    def keep(self) -> tuple[Any, dict[str, np.ndarray]]:
+        """What ``learn`` chose, for JSON, and arrays beside it: all that :meth:`regain` needs with the samples."""
+        return {}, {}
+
+    def regain(self, places: Places, z_ng: np.ndarray, told: Any, arrays: dict[str, np.ndarray]) -> None:
+        """Be what ``learn`` left, from the samples and what :meth:`keep` gave."""
+        self.learn(places, z_ng)
 
     def frozen(self) -> Field:
         """An unfitted copy in which what ``learn`` chose is fixed, for the inner hold-out."""

@@ -95,6 +95,16 @@ class ErrorBars:
         self._tree = cKDTree(xyz)
         return self
 
+    def keep(self) -> dict[str, np.ndarray]:
+        """Arrays from which :meth:`regain` makes it again."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+
+    def regain(self, places: Places, arrays: dict[str, np.ndarray]) -> ErrorBars:
+        """From what :meth:`keep` gave and the training places."""
+        vars(self).update(arrays)
+        self._tree = cKDTree(places.folded())
+        return self
+
     def at(self, places: Places, spread_mg: np.ndarray | None = None) -> np.ndarray:
         """(m, g) standard deviations; ``spread_mg`` is the field's own."""
         if spread_mg is not None:

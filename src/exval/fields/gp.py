@@ -138,6 +138,16 @@ class GaussianProcess(Field):
         self.chosen_ = tuple(found)
         self._solved = [_Solved(kernel, places, z_ng, noise_g) for kernel, noise_g in found]
 
+    def keep(self):
+        told = [vars(kernel) for kernel, _ in self.chosen_]
+        return told, {f"noise_{i}": noise_g for i, (_, noise_g) in enumerate(self.chosen_)}
+
+    def regain(self, places, z_ng, told, arrays):
+        kernels = [Kernel(**{**one, "regions": tuple(one["regions"])}) for one in told]
+        self.chosen = tuple((kernel, arrays[f"noise_{i}"]) for i, kernel in enumerate(kernels))
+        self.learn(places, z_ng)
+        self.chosen = None
+
     def _parts(self, places: Places):
         """Places without and with known regions, and the process that answers each."""
         if len(self._solved) == 1:

@@ -101,12 +101,35 @@ class Siren(Field):
             self.omega_ = omegas[int(np.argmin(errors))]
         self._train(places, z_ng, self.omega_, self.steps)
 
-    def _train(self, places: Places, z_ng: np.ndarray, omega: float, steps: int) -> None:
+    def keep(self):
+        arrays = {name: tensor.numpy() for name, tensor in self.model_.state_dict().items()}
+        return {"omega": self.omega_, "names": [list(names) for names in self._names]}, arrays
+
+    def regain(self, places, z_ng, told, arrays):
         import torch
+
+        self.omega_ = told["omega"]
+        self._names = [np.array(names, dtype=object) for names in told["names"]]
+        self._make(z_ng.shape[1], self.omega_)
+        self.model_.load_state_dict({name: torch.as_tensor(array) for name, array in arrays.items()})
+        self.model_.eval()
+
+    def _make(self, n_genes: int, omega: float) -> None:
+        import torch
+
+        from exval.models.field import FieldConfig, PlaceField
+
+        torch.manual_seed(self.seed)
+        shape = FieldConfig(
+            first=self.first, omega=omega, width=self.width, layers=self.layers, members=self.members, rank=self.rank,
+            regions=tuple(len(names) for names in self._names),
+        )  # fmt: skip
+        self.model_ = PlaceField(shape, n_genes)
+
+    def _train(self, places: Places, z_ng: np.ndarray, omega: float, steps: int) -> None:
         from scipy import sparse
 
         from exval.data.store import Store
-        from exval.models.field import FieldConfig, PlaceField
         from exval.objectives.values import HiddenValues
         from exval.train.config import TrainConfig
         from exval.train.loop import Feed, fit
@@ -121,12 +144,7 @@ class Siren(Field):
         store = Store.from_csr(packed, [f"gene {i}" for i in range(g)], unit="z")
         place_n3, regions_nk = self._inputs(places)
         store = store.with_labels(place=place_n3, regions=regions_nk)
-        torch.manual_seed(self.seed)
-        shape = FieldConfig(
-            first=self.first, omega=omega, width=self.width, layers=self.layers, members=self.members, rank=self.rank,
-            regions=tuple(len(names) for names in self._names),
-        )  # fmt: skip
-        self.model_ = PlaceField(shape, g)
+        self._make(g, omega)
         config = TrainConfig(
             steps=steps, batch_size=min(self.batch_size, n), micro_batch=min(self.batch_size, n), lr=self.lr,
             weight_decay=self.weight_decay, warmup=0.07, valid_share=0.0, valid_every=steps, save_every=steps,

@@ -64,6 +64,15 @@ class RidgeFourier(Field):
             self.length_ = lengths[0]
         self._weights_pg = ridge_by_gcv(self._features(places, self.length_), z_ng)
 
+    def keep(self):
+        return {"length": self.length_}, {}
+
+    def regain(self, places, z_ng, told, arrays):
+        one = self.lengths
+        self.lengths = (told["length"],)
+        self.learn(places, z_ng)
+        self.lengths = one
+
     def _features(self, places, length: float) -> np.ndarray:
         waves = np.cos(places.folded() / length @ self._w + self._b)
         return np.column_stack([np.ones(len(waves)), np.sqrt(2 / self.n_features) * waves])
