@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import packs  # noqa: F401  (the settings of hypothesis)
 from exval.data.ahba.miniature import Miniature, write_miniature
 from exval.data.ahba.pipeline import import_ahba
 

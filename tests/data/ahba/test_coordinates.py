@@ -53,6 +53,20 @@ def test_tables_of_positions_that_cannot_be_used(tmp_path):
         place_samples(given_, "nowhere.csv")
 
 
+def test_real_samples_have_corrected_positions_that_agree_with_their_sides(shared_data):
+    """All 3,702: sides by the names of the structures; 138 structures have none, and lie off x = 0 by a few mm."""
+    real = pd.read_parquet(shared_data / "brain" / "ahba_3702samples_14summaries.parquet")
+    placed, name = place_samples(real[["well_id", *AXES]]), real["structure_name"].str.lower()
+    side = np.where(name.str.contains(r"\bleft\b"), "L", np.where(name.str.contains(r"\bright\b"), "R", "B"))
+    assert (side == "B").sum() == 138
+    x = placed["mni_x"].to_numpy()
+    assert agrees(side, x).sum() == 3466 and agrees(side, x, 6.0).sum() == 3575
+    away = np.linalg.norm(placed[AXES].to_numpy() - real[AXES].to_numpy(), axis=1)
+    assert 1 < np.median(away) < 6
+    other = real[["mni_nlin_x", "mni_nlin_y", "mni_nlin_z"]].to_numpy()
+    assert np.median(np.linalg.norm(placed[AXES].to_numpy() - other, axis=1)) < 5
+
+
 def test_midline():
     assert agrees(np.array(["B", "B", "L"]), np.array([1.5, -2.5, 0.0]), 2.0).tolist() == [True, False, False]
 

@@ -26,7 +26,9 @@ def test_good_probes_are_chosen_and_the_rest_is_accounted_for(truth, samples):
     lost = {*truth.mislabelled, *truth.midline}
     assert len(lost) == 12 and not lost & set(samples.obs["well_id"])
     text = "\n".join(samples.uns["exval_ahba"]["steps"])
-    assert "12 samples left out, hemisphere contradicts x" in text and "5 left out" in text
+    assert (
+        "12 samples left out, hemisphere contradicts x (4 have no side: see --midline)" in text and "5 left out" in text
+    )
 
 
 def test_values_are_those_of_the_files(truth, samples):

@@ -20,11 +20,13 @@ def steps(settings: dict[str, Any], counts: dict[str, int], obs: pd.DataFrame, v
     s, c = settings, counts
     names = s["donors"].replace(",", ", ")
     lost = c["probes"] - c["probes_with_gene"]
+    sideless = f" ({c['samples_sideless']:,} have no side: see --midline)" if c["samples_sideless"] else ""
     lines = [
         f"donors: {c['donors']} ({names}), {c['samples_read']:,} samples",
         f"genes of probes ({s['reannotation']}): {c['probes_with_gene']:,} of {c['probes']:,} probes have one, "
         f"{lost:,} left out",
-        f"positions ({s['coordinates']}): {c['samples_contradicting']:,} samples left out, hemisphere contradicts x",
+        f"positions ({s['coordinates']}): {c['samples_contradicting']:,} samples left out, hemisphere contradicts x"
+        f"{sideless}",
     ]
     if "samples_unlike" in c:
         lines.append(f"similarity ({s['similarity']:g} sd): {c['samples_unlike']:,} samples left out")

@@ -88,7 +88,8 @@ def agrees(hemisphere_n: np.ndarray, x_n: np.ndarray, midline: float = 0.0) -> n
     x_n
         (n,) mm.
     midline
-        mm; 0 is what abagen does, which leaves out every structure without a side that does not lie at x = 0 exactly.
+        mm; 0 is what abagen does, which leaves out every structure without a side that does not lie at x = 0 exactly:
+        by corrected coordinates all 138 such samples of the six donors (vermis, raphe, corpus callosum).
 
     Examples
     --------

@@ -53,7 +53,7 @@ def placed(
     InputError
         No sample of a donor agrees, or a well belongs to two donors.
     """
-    found = []
+    found, sideless = [], 0
     for one in files:
         ontology = Ontology(read_ontology(one))
         table = place_samples(read_samples(one), coordinates)
@@ -69,12 +69,13 @@ def placed(
             raise InputError(
                 f"donor {one.donor}: the hemisphere of every sample contradicts its x coordinate; are sides swapped?"
             )
+        sideless += int((table["hemisphere"][~keep_n] == "B").sum())
         found.append(Kept(one, table[keep_n], keep_n, ontology))
     wells = pd.concat([one.table["well_id"] for one in found])
     if not wells.is_unique:
         raise InputError(f"well {wells[wells.duplicated()].iloc[0]} belongs to two donors: is a download there twice?")
     total = sum(len(one.keep_n) for one in found)
-    counts |= {"samples_read": total, "samples_contradicting": total - len(wells)}
+    counts |= {"samples_read": total, "samples_contradicting": total - len(wells), "samples_sideless": sideless}
     return found
 
 
