@@ -14,7 +14,8 @@ from exval.errors import GeneError, InputError
 from exval.fields.places import Places
 
 SPACES = {"mni": ("mni_x", "mni_y", "mni_z"), "mni_nlin": ("mni_nlin_x", "mni_nlin_y", "mni_nlin_z")}
-REGIONS = ("division", "brain_division", "brain_divison", "structure", "bilateral_structure_name", "structure_name")
+COARSE = ("division", "brain_division", "brain_divison", "structure_class")
+FINE = ("structure", "bilateral_structure_name", "structure_name")
 SIDES = (", left", ", right")
 
 
@@ -104,6 +105,10 @@ def read_samples(
             data = anndata.read_h5ad(path)
         except Exception as fault:
             raise InputError(f"{path} is no .h5ad of samples ({fault}); make one with exval brain import") from None
+    lines: list[str] = []
+    if "mirrored" in data.obs and data.obs["mirrored"].any():  # fields lay both hemispheres onto one anyway
+        lines.append(f"{int(data.obs['mirrored'].sum())} mirror images of samples were left out")
+        data = data[~data.obs["mirrored"].to_numpy(bool)]
     x_ng = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
     x_ng = x_ng.astype(np.float64)
     space, xyz = _coordinates(data, space, name)
@@ -120,7 +125,6 @@ def read_samples(
     canonical = np.asarray(map_genes(names, "human", threshold=0.0).canonical, dtype=object)
     who = "not named" if donors is None else f"{len(set(donors))}"
     notes = [f"positions: {space}; regions: {', '.join(regions) or 'none'}; donors: {who}"]
-    lines: list[str] = []
     gone = np.isnan(x_ng).any(0)
     if gone.any():
         lines.append(f"{int(gone.sum())} genes have values missing and were left out")
@@ -155,10 +159,7 @@ def _coordinates(data, space: str | None, name: str) -> tuple[str, np.ndarray]:
 
 def _usual(obs: pd.DataFrame) -> tuple[str, ...]:
     """At most one coarse and one fine column of the usual names."""
-    there = [column for column in REGIONS if column in obs]
-    coarse = [column for column in there if "divis" in column]
-    fine = [column for column in there if "divis" not in column]
-    return (*coarse[:1], *fine[:1])
+    return tuple(column for kind in (COARSE, FINE) for column in [one for one in kind if one in obs][:1])
 
 
 def _one_side(text: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Held-out donors, blocks and samples: nothing near and no twin stands on both sides."""
+"""Held-out donors, blocks and samples: nothing near stands on both sides."""
 
 from __future__ import annotations
 
@@ -37,13 +37,6 @@ def test_a_block_is_far_from_what_is_trained_on(buffer, seed):
         assert gap > buffer or buffer == 0
         assert not set(fold.train) & set(fold.test)
     assert sorted(np.concatenate([fold.test for fold in made.folds[:4]])) == list(range(200))
-
-
-@pytest.mark.parametrize("by", ["block", "random"])
-def test_twins_are_never_parted(by):
-    twin = np.arange(90) // 2
-    for fold in field_splits(places(), by, folds=3, twin_n=twin).folds:
-        assert not set(twin[fold.train]) & set(twin[fold.test])
 
 
 def test_a_random_split_says_that_it_is_optimistic():

@@ -23,7 +23,6 @@ def field_splits(
     repeats: int = 1,
     seed: int = 0,
     buffer: float = 0.0,
-    twin_n: np.ndarray | None = None,
 ) -> Splits:
     """Folds of samples.
 
@@ -39,8 +38,6 @@ def field_splits(
         Number of blocks or parts, and how often they are drawn.
     buffer
         mm; take the range of the variogram.
-    twin_n
-        (n,) mirror images share a number and are never parted.
 
     Raises
     ------
@@ -57,7 +54,6 @@ def field_splits(
     n = len(places)
     if by not in BY:
         raise InputError(f"fields are split by {', '.join(BY)}, not by {by!r}")
-    unit_n = np.arange(n) if twin_n is None else np.unique(np.asarray(twin_n).astype(str), return_inverse=True)[1]
     if by == "donor":
         names, code_n, _ = codes(places.donor_n, places.donor_n[:0])
         if (code_n < 0).any():
@@ -66,9 +62,9 @@ def field_splits(
             raise InputError("all samples are of one donor, so that none can be held out: split by block")
         drawn = [(code_n, seed)]
     elif by == "block":
-        drawn = [(_blocks(places, unit_n, folds, seed + r), seed + r) for r in range(repeats)]
+        drawn = [(_blocks(places, folds, seed + r), seed + r) for r in range(repeats)]
     else:
-        drawn = [(_parts(unit_n, folds, seed + r), seed + r) for r in range(repeats)]
+        drawn = [(_parts(n, folds, seed + r), seed + r) for r in range(repeats)]
     made, notes, xyz = [], [], places.folded()
     for fold_n, of_seed in drawn:
         for fold in np.unique(fold_n):
@@ -91,14 +87,11 @@ def field_splits(
     return Splits(by, made, group_n, table, "sample")
 
 
-def _blocks(places: Places, unit_n: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    block_n = KMeans(folds, n_init=3, random_state=seed).fit_predict(places.folded())
-    first = dict(zip(unit_n[::-1], block_n[::-1]))
-    return np.array([first[unit] for unit in unit_n])
+def _blocks(places: Places, folds: int, seed: int) -> np.ndarray:
+    return KMeans(folds, n_init=3, random_state=seed).fit_predict(places.folded())
 
 
-def _parts(unit_n: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    names = np.unique(unit_n)
-    part = np.empty(len(names), dtype=int)
-    part[np.random.default_rng(seed).permutation(len(names))] = np.arange(len(names)) % folds
-    return part[np.searchsorted(names, unit_n)]
+def _parts(n: int, folds: int, seed: int) -> np.ndarray:
+    part_n = np.empty(n, dtype=int)
+    part_n[np.random.default_rng(seed).permutation(n)] = np.arange(n) % folds
+    return part_n
