@@ -57,7 +57,10 @@ def test_the_verbs():
     assert sorted(commands()) == [
         "annotate",
         "bench",
+        "brain evaluate",
+        "brain fit",
         "brain import",
+        "brain map",
         "check",
         "data build",
         "demo",

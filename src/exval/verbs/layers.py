@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exval.bench.watch import machine_memory_gb
+from exval.data.genelist import words_of
 from exval.errors import GeneError, OutputError
 
 if TYPE_CHECKING:
-    from exval.data.genelist import words_of
-from exval.data.source import Source
+    from exval.data.source import Source
 
 BLOCK_BYTES = 128_000_000
 
