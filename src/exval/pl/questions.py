@@ -91,7 +91,7 @@ def anchors(data: Any, *, ax: Axes | None = None) -> Axes:
         ax.plot(part.value, places, "o", color=palette[cohort], markersize=7, markeredgecolor="white",
                 markeredgewidth=0.8, label=_text.tick(cohort, 20))  # fmt: skip
     _canvas.dress(ax, grid="x", xlabel="Harrell's C")
-    _canvas.rows(ax, [_text.tick(name) for name in order])
+    _canvas.rows(ax, [_text.tick(name, 36) for name in order])
     ax.margins(x=0.08)
     _canvas.legend(ax)
     return ax
