@@ -84,7 +84,7 @@ def anchors(data: Any, *, ax: Axes | None = None) -> Axes:
     table = _data.table(table[(table.task == "anchors") & table.value.notna()], "differences", [])
     order = table.groupby("method").value.mean().sort_values(ascending=False).index.tolist()
     palette = _palette.assign(list(dict.fromkeys(table.data.astype(str))))
-    ax = _canvas.axes(ax, 470, 80 + 27 * len(order))
+    ax = _canvas.axes(ax, 540, 80 + 27 * len(order))
     ax.axvline(0.5, color="#9AA0A8", linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     for cohort, part in table.groupby(table.data.astype(str), sort=False):
         places = [order.index(name) for name in part.method]
