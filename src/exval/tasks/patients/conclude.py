@@ -22,6 +22,9 @@ MARGIN = {"accuracy": 0.01, "rmse": 0.01, "harrell_c": 0.01}
 SIMPLE = "rda"
 NAMED = ("clinical", "cox + clinical", "cox", "gexbert, one cohort")
 """Survival methods that the verdict tells: the best of many, told afterwards, would be better by chance."""
+WAYS = {"measured": "measured", "restored by gexbert": "restored by gexbert", "restored by ppca": "by ppca",
+        "absent (all other genes)": "without them"}  # fmt: skip
+"""Ways of treating anchor genes that the verdict tells."""
 TOLD = ("classify-random-4", "classify-random-16", "classify-random-64", "restore-random-10", "restore-random-50",
         "restore-random-90", "restore-genes-50")  # fmt: skip
 """Tasks that the verdict tells; all stand in the tables."""
@@ -194,9 +197,9 @@ def _survival(gaps: pd.DataFrame) -> str:
 
 
 def _anchors(gaps: pd.DataFrame) -> str:
+    """Cohorts beside each other: what is told of each is in the table."""
     here = gaps[gaps.task == "anchors"]
-    parts = []
-    for data, part in here.groupby("data", sort=False):
-        shown = [f"{row.method} {row.value:.3f}" for row in part.sort_values("value", ascending=False).itertuples()]
-        parts.append(f"{data}: {', '.join(shown)}")
-    return f"Anchor genes (C): {'. '.join(parts)}." if parts else ""
+    wide = here.pivot_table("value", "method", "data", aggfunc="first", sort=False)
+    lines = [f"{title} {' / '.join(f'{value:.3f}' for value in wide.loc[name])}" for name, title in WAYS.items()
+             if name in wide.index]  # fmt: skip
+    return f"Prognostic genes (C, {' / '.join(map(str, wide.columns))}): {'; '.join(lines)}." if lines else ""
