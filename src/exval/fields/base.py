@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from exval.errors import DivergedError, InputError
 from exval.fields.errorbars import ErrorBars, inner_errors, inner_folds
 from exval.fields.places import Places
-from exval.methods.base import Card
+from exval.methods.base import Card, fitted_numbers
 
 MIN_SAMPLES = 20
 
@@ -157,8 +157,8 @@ class Field(BaseEstimator):
         return Told((z_mg * self.sd_g_ + self.mean_g_).astype(np.float32), spread)
 
     def n_parameters(self) -> int:
-        """Fitted numbers: the sizes of all arrays in attributes that end in an underscore."""
-        return sum(v.size for k, v in vars(self).items() if k.endswith("_") and isinstance(v, np.ndarray))
+        """See :func:`exval.methods.base.fitted_numbers`."""
+        return fitted_numbers(self)
 
     def _bars(self, places: Places) -> np.ndarray:
         """(m, g) sd of a measurement: of the inner hold-out, or its own, stretched to that."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
 from exval.errors import InputError
 from exval.fields.base import Field
-from exval.fields.kernels import distances, matern
+from exval.fields.kernels import matern
 from exval.fields.places import Places, codes
 from exval.methods.base import Card
 
@@ -221,7 +222,7 @@ def _alike(a: Places, b: Places, levels: int):
         return (code_a[:, None] == code_b[None, :]) & (code_a[:, None] >= 0)
 
     regions = [same(a.regions_nk[:, k], b.regions_nk[:, k]) for k in range(levels)]
-    return distances(a.folded(), b.folded()), regions, same(a.donor_n, b.donor_n)
+    return cdist(a.folded(), b.folded()), regions, same(a.donor_n, b.donor_n)
 
 
 def _among(kernel: Kernel, alike) -> np.ndarray:

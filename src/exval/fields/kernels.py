@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import least_squares
-from scipy.spatial.distance import cdist, pdist
+from scipy.spatial.distance import pdist
 
 BINS, LEAST_PAIRS = 20, 30
 
@@ -90,8 +90,3 @@ def fit_variogram(distance_b, gamma_b, pairs_b, smoothness: float = 0.5) -> tupl
     found = least_squares(off, np.clip(start, low + 1e-6, high - 1e-6), bounds=(low, high))
     nugget, sill, length = np.exp(found.x)
     return float(nugget), float(sill), float(length)
-
-
-def distances(a_n3: np.ndarray, b_m3: np.ndarray) -> np.ndarray:
-    """(n, m) mm."""
-    return cdist(a_n3, b_m3)

@@ -6,7 +6,7 @@ import numpy as np
 
 from exval.fields.base import Field
 from exval.fields.errorbars import inner_folds
-from exval.fields.kriging import ridge_by_gcv
+from exval.fields.ridge import ridge_by_gcv
 from exval.methods.base import Card
 
 LENGTHS = (10.0, 15.0, 25.0, 40.0)  # mm

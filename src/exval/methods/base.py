@@ -114,8 +114,13 @@ class Method(BaseEstimator):
         return pd.Series(best, index=proba.index, name="prediction", dtype=object)
 
     def n_parameters(self) -> int:
-        """Fitted numbers: the sizes of all arrays whose name ends in an underscore."""
-        return int(sum(v.size for k, v in vars(self).items() if k.endswith("_") and isinstance(v, np.ndarray)))
+        """See :func:`fitted_numbers`."""
+        return fitted_numbers(self)
+
+
+def fitted_numbers(fitted: object) -> int:
+    """How many numbers were fitted: the sizes of all arrays in attributes whose name ends in an underscore."""
+    return int(sum(v.size for k, v in vars(fitted).items() if k.endswith("_") and isinstance(v, np.ndarray)))
 
 
 def verbs(cls: type) -> tuple[str, ...]:

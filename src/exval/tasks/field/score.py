@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
-LEVELS = (50, 80, 95)
+from exval.tasks.completing.score import LEVELS, half_width
 
 
 def gene_scores(
@@ -56,7 +56,7 @@ def gene_scores(
         z = error / np.maximum(sd_mg, 1e-12)
         found["nll"] = (0.5 * z**2 + np.log(np.maximum(sd_mg, 1e-12)) + 0.5 * np.log(2 * np.pi)).mean(0)
         for level in LEVELS:
-            found[f"coverage_{level}"] = (np.abs(z) <= norm.ppf(0.5 + level / 200)).mean(0)
+            found[f"coverage_{level}"] = (np.abs(z) <= half_width(level)).mean(0)
     return found
 
 
