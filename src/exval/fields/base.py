@@ -49,6 +49,8 @@ class Field(BaseEstimator):
         What it looks at: ``position``, ``regions``, ``donor``.
     own_sd
         ``spread`` is its own.
+    bars
+        Whether there are standard deviations at all; without them no inner hold-out is made.
     mean_g_, sd_g_, genes_, n_samples_
         After ``fit``: what values were standardised by, names, samples.
     """
@@ -58,6 +60,7 @@ class Field(BaseEstimator):
     card: ClassVar[Card]
     sees: ClassVar[tuple[str, ...]] = ("position",)
     own_sd: ClassVar[bool] = False
+    bars: ClassVar[bool] = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
     @property
@@ -106,6 +109,9 @@ class Field(BaseEstimator):
             )
         z_ng = self.take_up(places, x_ng, genes).standardised(x_ng)
         self.learn(places, z_ng)
+        self._errors = {}
+        if not self.bars:
+            return self
         fold_n, asked = inner_folds(places), {False: places.without_regions()}
         if "regions" in self.sees and places.told().any():
             asked[True] = places
@@ -150,7 +156,7 @@ class Field(BaseEstimator):
         if not hasattr(self, "sd_g_"):
             raise InputError(f"{self.title} has to be fitted to samples before it can tell values elsewhere")
         z_mg = self.tell(places)
-        spread_mg = self._bars(places) if sd else None
+        spread_mg = self._bars(places) if sd and self.bars else None
         if not np.isfinite(z_mg).all() or (spread_mg is not None and not np.isfinite(spread_mg).all()):
             raise DivergedError(f"{self.title} told NaN or inf: nothing was kept")
         spread = None if spread_mg is None else (spread_mg * self.sd_g_).astype(np.float32)

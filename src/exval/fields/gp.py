@@ -13,6 +13,7 @@ from exval.errors import InputError
 from exval.fields.base import Field
 from exval.fields.kernels import matern
 from exval.fields.places import Places, codes
+from exval.fields.tissue import known_matter, matter_at
 from exval.methods.base import Card
 
 NOISES = tuple(10.0 ** (x / 2) for x in range(-4, 4))  # variance of the noise over that of the spatial part
@@ -26,13 +27,20 @@ class Kernel:
     """Variances in units of the spatial part: of each level of regions, and of a donor; the length in mm.
 
     ``cov(p, q) = matern(|p - q|, length) + sum_k region_k [same region of level k] + donor [same donor] + level``.
-    An unknown region or donor is like no other one, and the level is the same everywhere.
+    An unknown region or donor is like no other one, and the level is the same everywhere. A place has the probabilities
+    of grey and of white matter as two further coordinates, ``tissue`` mm from 0 to 1; 0 where they are not looked at.
     """
 
     length: float
     regions: tuple[float, ...]
     donor: float
     smoothness: float = 1.5
+    tissue: float = 0.0
+
+    def at(self, places: Places) -> np.ndarray:
+        """(n, 3 or 5) coordinates in mm."""
+        xyz = places.folded()
+        return np.column_stack([xyz, self.tissue * known_matter(xyz)]) if self.tissue else xyz
 
     def between(self, distance_mn, same, same_donor_mn) -> np.ndarray:
         """(m, n) covariance."""
@@ -53,7 +61,8 @@ class Kernel:
 class GaussianProcess(Field):
     r"""Exact Gaussian process regression with a covariance that all genes share.
 
-    The covariance is a Matern function of the distance, plus a constant for places of the same division, one for those
+    The covariance is a Matern function of the distance, to which grey and white matter add
+    (:mod:`exval.fields.tissue`), plus a constant for places of the same division, one for those
     of the same structure, one for samples of the same donor, and a free level (Rasmussen and Williams 2006, sections
     2.2, 2.7 and 4.2). The noise ratio is each gene's own, from a grid. Length and variances maximise the marginal
     likelihood summed over genes, where each gene's scale is profiled out and its noise ratio is the best of the grid,
@@ -68,8 +77,8 @@ class GaussianProcess(Field):
     ----------
     smoothness
         Of the Matern function: 0.5, 1.5 or 2.5.
-    regions
-        Use names of regions where they are known.
+    regions, tissue
+        Use names of regions where they are known; use grey and white matter where nilearn is installed.
     subset
         Samples on which the covariance is chosen.
     seed
@@ -93,12 +102,12 @@ class GaussianProcess(Field):
     """
 
     name = "gp"
-    sees = ("position", "regions", "donor")
+    sees = ("position", "tissue", "regions", "donor")
     own_sd = True
     presets = {"tiny": {"subset": 120}}
     card = Card(
         category="kriging",
-        sees=("position", "regions", "donor"),
+        sees=("position", "tissue", "regions", "donor"),
         space_in="any unit",
         space_out="the unit of the input",
         cost="n^3 once for each noise ratio; n for each place",
@@ -110,20 +119,20 @@ class GaussianProcess(Field):
         self,
         smoothness: float = 1.5,
         regions: bool = True,
+        tissue: bool = True,
         subset: int = 800,
         seed: int = 0,
         chosen: tuple[tuple[Kernel, np.ndarray], ...] | None = None,
     ) -> None:
         self.smoothness = smoothness
         self.regions = regions
+        self.tissue = tissue
         self.subset = subset
         self.seed = seed
         self.chosen = chosen
 
     def frozen(self):
-        one = GaussianProcess(self.smoothness, self.regions, self.subset, self.seed)
-        one.chosen = self.chosen_
-        return one
+        return GaussianProcess(**{**self.get_params(), "chosen": self.chosen_})
 
     def learn(self, places, z_ng):
         if len(places) > MOST:
@@ -135,7 +144,8 @@ class GaussianProcess(Field):
         levels = places.regions_nk.shape[1] if self.regions else 0
         self._places = places
         z_mg = z_ng[rows]
-        found = self.chosen or [_chosen(places.take(rows), z_mg, k, self.smoothness) for k in sorted({0, levels})]
+        found = self.chosen or [_chosen(places.take(rows), z_mg, k, self.smoothness, self.tissue)
+                                for k in sorted({0, levels})]  # fmt: skip
         self.chosen_ = tuple(found)
         self._solved = [_Solved(kernel, places, z_ng, noise_g) for kernel, noise_g in found]
 
@@ -183,13 +193,16 @@ class _Solved:
 
     def __init__(self, kernel: Kernel, places: Places, z_ng: np.ndarray, noise_g: np.ndarray) -> None:
         self.kernel, self.places, self.noise_g = kernel, places, noise_g
-        self._cov = _among(kernel, _alike(places, places, len(kernel.regions)))
+        self._cov = _among(kernel, self._distance(places), _alike(places, places, len(kernel.regions)))
         self._factors: dict[float, np.ndarray] = {}
         self.alpha_ng, self.scale_g = np.empty_like(z_ng), np.empty(z_ng.shape[1])
         for noise in np.unique(noise_g):
             of = noise_g == noise
             self.alpha_ng[:, of] = cho_solve((self._factor(noise), True), z_ng[:, of])
             self.scale_g[of] = (z_ng[:, of] * self.alpha_ng[:, of]).mean(0)
+
+    def _distance(self, places: Places) -> np.ndarray:
+        return cdist(self.kernel.at(places), self.kernel.at(self.places))
 
     def _factor(self, noise: float) -> np.ndarray:
         if noise not in self._factors:
@@ -200,7 +213,7 @@ class _Solved:
 
     def cross(self, places: Places) -> np.ndarray:
         """(m, n) covariance with the samples."""
-        return self.kernel.between(*_alike(places, self.places, len(self.kernel.regions)))
+        return self.kernel.between(self._distance(places), *_alike(places, self.places, len(self.kernel.regions)))
 
     def variance(self, places: Places) -> np.ndarray:
         """(m, g) of a measurement."""
@@ -215,35 +228,46 @@ class _Solved:
 
 
 def _alike(a: Places, b: Places, levels: int):
-    """(m, n) distances, for each level whether both lie in the same region, and whether the donor is the same."""
+    """(m, n) for each level whether both lie in the same region, and whether the donor is the same."""
 
     def same(a_m: np.ndarray, b_n: np.ndarray) -> np.ndarray:
         _, code_b, code_a = codes(b_n, a_m)
         return (code_a[:, None] == code_b[None, :]) & (code_a[:, None] >= 0)
 
     regions = [same(a.regions_nk[:, k], b.regions_nk[:, k]) for k in range(levels)]
-    return cdist(a.folded(), b.folded()), regions, same(a.donor_n, b.donor_n)
+    return regions, same(a.donor_n, b.donor_n)
 
 
-def _among(kernel: Kernel, alike) -> np.ndarray:
+def _among(kernel: Kernel, distance_nn: np.ndarray, alike) -> np.ndarray:
     """(n, n) covariance of samples with each other."""
-    cov_nn = kernel.between(*alike)
+    cov_nn = kernel.between(distance_nn, *alike)
     np.fill_diagonal(cov_nn, kernel.here)  # what is not known of a sample varies all the same
     return cov_nn
 
 
-def _chosen(places: Places, z_ng: np.ndarray, levels: int, smoothness: float) -> tuple[Kernel, np.ndarray]:
+def _chosen(
+    places: Places, z_ng: np.ndarray, levels: int, smoothness: float, tissue: bool
+) -> tuple[Kernel, np.ndarray]:
     """The covariance of the largest marginal likelihood, and each gene's noise ratio."""
     alike = _alike(places, places, levels)
     several = len({donor for donor in places.donor_n if donor is not None}) > 1
-    n = len(z_ng)
+    xyz, n = places.folded(), len(z_ng)
+    matter_n2 = matter_at(xyz) if tissue else None
+    apart_nn, matter_nn = cdist(xyz, xyz), None if matter_n2 is None else cdist(matter_n2, matter_n2)
+    # length, scale of matter, variances of regions and of donors: where to start, and within what to stay
+    free = [(20.0, 2.0, 200.0), *([] if matter_nn is None else [(10.0, 0.1, 60.0)]), *[(0.3, 1e-3, 10.0)] * levels,
+            *([(0.05, 1e-4, 3.0)] if several else [])]  # fmt: skip
+    start, low, high = np.log(np.array(free)).T
 
     def kernel_of(p: np.ndarray) -> Kernel:
-        length, *regions = np.exp(p[: 1 + levels])
-        return Kernel(float(length), tuple(map(float, regions)), float(np.exp(p[-1])) if several else 0.0, smoothness)
+        left = list(np.exp(np.clip(p, low, high)))
+        length, scale = left.pop(0), left.pop(0) if matter_nn is not None else 0.0
+        return Kernel(float(length), tuple(map(float, left[:levels])), float(left[-1]) if several else 0.0, smoothness,
+                      float(scale))  # fmt: skip
 
     def likelihoods(kernel: Kernel) -> np.ndarray:
-        value_n, vector_nn = np.linalg.eigh(_among(kernel, alike))
+        distance_nn = np.hypot(apart_nn, kernel.tissue * matter_nn) if kernel.tissue else apart_nn
+        value_n, vector_nn = np.linalg.eigh(_among(kernel, distance_nn, alike))
         square_ng = (vector_nn.T @ z_ng) ** 2
         total_eg = []
         for noise in NOISES:
@@ -251,14 +275,9 @@ def _chosen(places: Places, z_ng: np.ndarray, levels: int, smoothness: float) ->
             total_eg.append(-0.5 * n * np.log((square_ng / left_n[:, None]).mean(0)) - 0.5 * np.log(left_n).sum())
         return np.array(total_eg)
 
-    start = np.log([20.0, *[0.3] * levels, *([0.05] if several else [])])
-    low, high = (
-        np.log([2.0, *[1e-3] * levels, *([1e-4] if several else [])]),
-        np.log([200.0, *[10.0] * levels, *([3.0] if several else [])]),
-    )
     found = minimize(
-        lambda p: -likelihoods(kernel_of(np.clip(p, low, high))).max(0).sum(), start, method="Nelder-Mead",
-        options={"maxfev": 25 * (1 + levels + several), "xatol": 0.05, "fatol": 1e-3 * z_ng.size},
+        lambda p: -likelihoods(kernel_of(p)).max(0).sum(), start, method="Nelder-Mead",
+        options={"maxfev": 25 * len(free), "xatol": 0.05, "fatol": 1e-3 * z_ng.size},
     )  # fmt: skip
-    kernel = kernel_of(np.clip(found.x, low, high))
+    kernel = kernel_of(found.x)
     return kernel, np.array(NOISES)[likelihoods(kernel).argmax(0)]

@@ -10,16 +10,23 @@ import numpy as np
 from exval.fields.base import Field
 from exval.fields.errorbars import inner_folds
 from exval.fields.places import Places, codes
+from exval.fields.tissue import known_matter, matter_at
 from exval.methods.base import Card
 
 BLOCK = 20_000
+MATTER = 12.0  # mm that a step from none to all grey or white matter counts for
+REGION_DROPOUT = 0.1
 
 
 class Siren(Field):
-    """A sine network of low bandwidth from place and regions to all genes (:class:`exval.models.field.PlaceField`).
+    """Sine networks of low bandwidth from place and regions to all genes (:class:`exval.models.field.PlaceField`).
 
-    The bandwidth ``omega`` is chosen by holding out two inner folds, donors or blocks in space, with a third of the
-    steps; then the network is trained on all samples. Its sd comes from inner folds as that of the simple fields does.
+    There are two networks where regions are known: one that is told them, and one that answers where they are unknown,
+    since what the names tell the second has to read from the position, which takes a higher bandwidth. The bandwidth
+    ``omega`` of each is chosen by holding out two inner folds, donors or blocks in space, by half of the members; then
+    it is trained on all samples. The probabilities of grey and white matter (:mod:`exval.fields.tissue`) are two
+    further coordinates. Offsets of donors (:class:`~exval.fields.donors.DonorOffsets`) are taken off first and added
+    where the donor is known. The sd comes from inner folds as that of the simple fields does.
 
     Parameters
     ----------
@@ -27,28 +34,30 @@ class Siren(Field):
         Bandwidths tried; one is taken as it is.
     width, layers, members, rank
         Shape.
-    regions
-        Use names of regions where they are known.
+    regions, tissue
+        Use names of regions where they are known; use grey and white matter where nilearn is installed.
     steps, batch_size, lr, weight_decay
         Of the training.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
     seed
         Of weights, batches and what is hidden.
+    chosen
+        Bandwidths that another fit chose, to choose nothing again.
 
     Attributes
     ----------
-    omega_
-        What was chosen.
-    model_
-        The trained :class:`~exval.models.field.PlaceField`.
+    chosen_
+        The bandwidth without and, where regions are known, with regions.
     """
 
     name = "siren"
-    sees = ("position", "regions")
+    sees = ("position", "tissue", "regions", "donor")
     first = "sine"
     presets = {"tiny": {"omegas": (4.0,), "width": 16, "members": 2, "steps": 30}}
     card = Card(
         category="pretrained",
-        sees=("position", "regions"),
+        sees=("position", "tissue", "regions", "donor"),
         space_in="any unit",
         space_out="the unit of the input",
         cost="steps x samples x width^2",
@@ -58,17 +67,20 @@ class Siren(Field):
 
     def __init__(
         self,
-        omegas: tuple[float, ...] = (2.0, 4.0, 8.0),
+        omegas: tuple[float, ...] = (1.0, 2.0, 3.0),
         width: int = 128,
         layers: int = 2,
         members: int = 4,
         rank: int = 24,
         regions: bool = True,
+        tissue: bool = True,
         steps: int = 300,
         batch_size: int = 1024,
         lr: float = 3e-3,
         weight_decay: float = 0.01,
+        device: str = "auto",
         seed: int = 0,
+        chosen: tuple[float, ...] | None = None,
     ) -> None:
         self.omegas = omegas
         self.width = width
@@ -76,105 +88,144 @@ class Siren(Field):
         self.members = members
         self.rank = rank
         self.regions = regions
+        self.tissue = tissue
         self.steps = steps
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay
+        self.device = device
         self.seed = seed
+        self.chosen = chosen
 
     def frozen(self):
-        return type(self)(**{**self.get_params(), "omegas": (self.omega_,)})
+        return type(self)(**{**self.get_params(), "chosen": self.chosen_})
 
     def learn(self, places, z_ng):
-        omegas = tuple(self.omegas)
-        self.omega_ = omegas[0]
-        if len(omegas) > 1:
-            fold_n = inner_folds(places, self.seed)
-            errors = []
-            for omega in omegas:
-                left = 0.0
-                for fold in np.unique(fold_n)[:2]:
-                    test = fold_n == fold
-                    self._train(places.take(~test), z_ng[~test], omega, max(self.steps // 3, 1))
-                    left += ((self.tell(places.take(test)) - z_ng[test]) ** 2).sum()
-                errors.append(left)
-            self.omega_ = omegas[int(np.argmin(errors))]
-        self._train(places, z_ng, self.omega_, self.steps)
+        self._start(places, z_ng)
+        z_ng = z_ng - self.offsets_.at(places)[0]
+        self.chosen_ = self.chosen or tuple(self._choose(places, z_ng, names) for names in self._names)
+        self._models = [self._trained(places, z_ng, names, omega, self.members)
+                        for names, omega in zip(self._names, self.chosen_)]  # fmt: skip
+
+    def _start(self, places: Places, z_ng: np.ndarray) -> None:
+        """Offsets of donors, whether matter is known, and the names of the regions of each network."""
+        from exval.fields.donors import DonorOffsets
+
+        self.offsets_, self.n_out_ = DonorOffsets().fit(places, z_ng), z_ng.shape[1]
+        self.matter_ = self.tissue and matter_at(places.xyz_n3[:1]) is not None
+        self._names: list[list[np.ndarray]] = [[]]
+        if self.regions and places.told().any():
+            levels = range(places.regions_nk.shape[1])
+            self._names.append([codes(places.regions_nk[:, k], places.regions_nk[:0, k])[0] for k in levels])
+
+    def _choose(self, places: Places, z_ng: np.ndarray, names: list[np.ndarray]) -> float:
+        """The bandwidth of the smallest error about the first two inner folds."""
+        if len(self.omegas) == 1:
+            return float(self.omegas[0])
+        fold_n, errors = inner_folds(places, self.seed), []
+        for omega in self.omegas:
+            left = 0.0
+            for fold in np.unique(fold_n)[:2]:
+                test = fold_n == fold
+                model = self._trained(places.take(~test), z_ng[~test], names, omega, max(self.members // 2, 1))
+                left += ((self._ask(model, names, places.take(test)) - z_ng[test]) ** 2).sum()
+            errors.append(left)
+        return float(self.omegas[int(np.argmin(errors))])
 
     def keep(self):
-        arrays = {name: tensor.numpy() for name, tensor in self.model_.state_dict().items()}
-        return {"omega": self.omega_, "names": [list(names) for names in self._names]}, arrays
+        arrays = {f"{i}.{name}": tensor.detach().cpu().numpy() for i, model in enumerate(self._models)
+                  for name, tensor in model.state_dict().items()}  # fmt: skip
+        return {"omegas": list(self.chosen_), "matter": self.matter_}, arrays
 
     def regain(self, places, z_ng, told, arrays):
         import torch
 
-        self.omega_ = told["omega"]
-        self._names = [np.array(names, dtype=object) for names in told["names"]]
-        self._make(z_ng.shape[1], self.omega_)
-        self.model_.load_state_dict({name: torch.as_tensor(array) for name, array in arrays.items()})
-        self.model_.eval()
+        from exval.run import pick_device
 
-    def _make(self, n_genes: int, omega: float) -> None:
+        self._start(places, z_ng)
+        self.chosen_, self.matter_ = tuple(told["omegas"]), told["matter"]
+        self._models = []
+        for i, (names, omega) in enumerate(zip(self._names, self.chosen_)):
+            model, start = self._made(names, omega, self.members), f"{i}."
+            model.load_state_dict({name.removeprefix(start): torch.as_tensor(array) for name, array in arrays.items()
+                                   if name.startswith(start)})  # fmt: skip
+            self._models.append(model.to(pick_device(self.device)).eval())
+
+    def _made(self, names: list[np.ndarray], omega: float, members: int):
         import torch
 
         from exval.models.field import FieldConfig, PlaceField
 
-        torch.manual_seed(self.seed)
         shape = FieldConfig(
-            first=self.first, omega=omega, width=self.width, layers=self.layers, members=self.members, rank=self.rank,
-            regions=tuple(len(names) for names in self._names),
+            first=self.first, inputs=5 if self.matter_ else 3, omega=omega, width=self.width, layers=self.layers,
+            members=members, rank=self.rank, regions=tuple(map(len, names)), region_dropout=REGION_DROPOUT,
         )  # fmt: skip
-        self.model_ = PlaceField(shape, n_genes)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed)
+            return PlaceField(shape, self.n_out_)
 
-    def _train(self, places: Places, z_ng: np.ndarray, omega: float, steps: int) -> None:
+    def _trained(self, places: Places, z_ng: np.ndarray, names: list[np.ndarray], omega: float, members: int):
         from scipy import sparse
 
         from exval.data.store import Store
         from exval.objectives.values import HiddenValues
+        from exval.run import pick_device
         from exval.train.config import TrainConfig
         from exval.train.loop import Feed, fit
         from exval.visibility import Nothing
 
         n, g = z_ng.shape
-        levels = range(places.regions_nk.shape[1] if self.regions else 0)
-        self._names = [codes(places.regions_nk[:, k], places.regions_nk[:0, k])[0] for k in levels]
         packed = sparse.csr_matrix(
             (z_ng.astype(np.float32).ravel(), np.tile(np.arange(g), n), np.arange(n + 1) * g), shape=(n, g)
         )
         store = Store.from_csr(packed, [f"gene {i}" for i in range(g)], unit="z")
-        place_n3, regions_nk = self._inputs(places)
-        store = store.with_labels(place=place_n3, regions=regions_nk)
-        self._make(g, omega)
+        place_nc, regions_nk = self._inputs(places, names)
+        store = store.with_labels(place=place_nc, regions=regions_nk)
+        model = self._made(names, omega, members)
         config = TrainConfig(
-            steps=steps, batch_size=min(self.batch_size, n), micro_batch=min(self.batch_size, n), lr=self.lr,
-            weight_decay=self.weight_decay, warmup=0.07, valid_share=0.0, valid_every=steps, save_every=steps,
-            seed=self.seed,
+            steps=self.steps, batch_size=min(self.batch_size, n), micro_batch=min(self.batch_size, n), lr=self.lr,
+            weight_decay=self.weight_decay, warmup=0.07, valid_share=0.0, valid_every=self.steps, save_every=self.steps,
+            seed=self.seed, precision="fp32",
         )  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="exval-") as room:
-            fit(self.model_, HiddenValues(), Nothing(), Nothing(), Feed(store, np.arange(n), np.arange(0)), config,
-                Path(room), description="Field")  # fmt: skip
+            fit(model, HiddenValues(), Nothing(), Nothing(), Feed(store, np.arange(n), np.arange(0)), config,
+                Path(room), description="Field", device=pick_device(self.device))  # fmt: skip
+        return model.eval()
 
-    def _inputs(self, places: Places) -> tuple[np.ndarray, np.ndarray]:
-        told = places.regions_nk.shape[1] >= len(self._names)
-        numbers = [codes(names, places.regions_nk[:, k])[2] if told else np.full(len(places), -1)
-                   for k, names in enumerate(self._names)]  # fmt: skip
+    def _inputs(self, places: Places, names: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 3 or 5) float32 mm, and (n, k) numbers of regions, -1 where unknown."""
+        place_nc = places.folded()
+        if self.matter_:
+            place_nc = np.column_stack([place_nc, MATTER * known_matter(place_nc)])
+        told = places.regions_nk.shape[1] >= len(names)
+        numbers = [codes(known, places.regions_nk[:, k])[2] if told else np.full(len(places), -1)
+                   for k, known in enumerate(names)]  # fmt: skip
         regions_nk = np.column_stack(numbers) if numbers else np.empty((len(places), 0))
-        return places.folded().astype(np.float32), regions_nk.astype(np.int64)
+        return place_nc.astype(np.float32), regions_nk.astype(np.int64)
 
-    def tell(self, places):
+    def _ask(self, model, names: list[np.ndarray], places: Places) -> np.ndarray:
         import torch
 
-        place_n3, regions_nk = (torch.as_tensor(x) for x in self._inputs(places))
-        out = np.empty((len(places), self.model_.n_genes))
+        device = next(model.parameters()).device
+        place_nc, regions_nk = (torch.as_tensor(x) for x in self._inputs(places, names))
+        out = np.empty((len(places), self.n_out_), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(out), BLOCK):
                 here = slice(start, start + BLOCK)
-                out[here] = self.model_.values(place_n3[here], regions_nk[here]).mean(0).numpy()
+                out[here] = model.mean_values(place_nc[here].to(device), regions_nk[here].to(device)).cpu().numpy()
         return out
 
+    def tell(self, places):
+        out = np.empty((len(places), self.n_out_), dtype=np.float32)
+        told_m = places.told() & (len(self._models) > 1)
+        for rows, i in ((np.flatnonzero(~told_m), 0), (np.flatnonzero(told_m), -1)):
+            if len(rows):
+                out[rows] = self._ask(self._models[i], self._names[i], places.take(rows))
+        return out + self.offsets_.at(places)[0]
+
     def n_parameters(self) -> int:
-        """Weights of all members."""
-        return sum(p.numel() for p in self.model_.parameters())
+        """Weights of all members of both networks."""
+        return sum(p.numel() for model in self._models for p in model.parameters())
 
 
 class FourierNetwork(Siren):
@@ -184,7 +235,7 @@ class FourierNetwork(Siren):
     first = "fourier"
     card = Card(
         category="pretrained",
-        sees=("position", "regions"),
+        sees=("position", "tissue", "regions", "donor"),
         space_in="any unit",
         space_out="the unit of the input",
         cost="steps x samples x width^2",

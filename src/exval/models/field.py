@@ -23,6 +23,8 @@ class FieldConfig(BaseModel):
     first
         ``"sine"``: frequencies of the first layer are learned (SIREN); ``"fourier"``: they stay as drawn (Tancik et al.
         2020), and the layers above are SiLU.
+    inputs
+        Coordinates of a place: x, y, z in mm, and what else is known of it, brought to mm.
     omega
         Standard deviation of the first frequencies, in radians over 70 mm: the bandwidth. 2 to 6 is smooth, 30 is
         SIREN's own and reproduces noise.
@@ -40,13 +42,14 @@ class FieldConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     first: Literal["sine", "fourier"] = "sine"
+    inputs: int = Field(3, ge=1)
     omega: float = Field(4.0, gt=0)
     width: int = Field(128, ge=1)
     layers: int = Field(2, ge=0)
     members: int = Field(4, ge=1)
     rank: int = Field(24, ge=1)
     regions: tuple[int, ...] = ()
-    region_dropout: float = Field(0.3, ge=0, le=1)
+    region_dropout: float = Field(0.1, ge=0, le=1)
 
 
 class PlaceField(nn.Module):
@@ -60,8 +63,8 @@ class PlaceField(nn.Module):
     Source: sine layers Sitzmann et al. 2020 (NeurIPS), section 3; Fourier features Tancik et al. 2020 (NeurIPS);
     ensembles Lakshminarayanan et al. 2017 (NeurIPS); low rank, regions and bandwidth are exval's own.
 
-    Batches carry ``obs["place"]`` (n, 3) in mm with the hemispheres folded, and ``obs["regions"]`` (n, k) numbers, -1
-    where unknown.
+    Batches carry ``obs["place"]`` (n, inputs) in mm with the hemispheres folded, and ``obs["regions"]`` (n, k)
+    numbers, -1 where unknown.
 
     Examples
     --------
@@ -77,7 +80,9 @@ class PlaceField(nn.Module):
         super().__init__()
         e, d, k = config.members, config.width, min(config.rank, n_genes)
         self.config, self.n_genes = config, n_genes
-        self.frequencies = nn.Parameter(config.omega * torch.randn(e, 3, d), requires_grad=config.first == "sine")
+        self.frequencies = nn.Parameter(
+            config.omega * torch.randn(e, config.inputs, d), requires_grad=config.first == "sine"
+        )
         self.phases = nn.Parameter(2 * math.pi * torch.rand(e, 1, d), requires_grad=config.first == "sine")
         self.hidden = nn.ParameterList([nn.Parameter(torch.randn(e, d, d) / d**0.5) for _ in range(config.layers)])
         self.shifts = nn.ParameterList([nn.Parameter(torch.zeros(e, 1, d)) for _ in range(config.layers)])
@@ -87,9 +92,9 @@ class PlaceField(nn.Module):
         self.regions = nn.ParameterList([nn.Parameter(torch.zeros(size + 1, e, d)) for size in config.regions])
         self.head = MeanOfMembers()
 
-    def factors(self, place_n3: Tensor, regions_nk: Tensor) -> Tensor:
+    def factors(self, place_nc: Tensor, regions_nk: Tensor) -> Tensor:
         """(members, n, K) factors at places."""
-        h = torch.sin(place_n3 / SCALE @ self.frequencies + self.phases)
+        h = torch.sin(place_nc / SCALE @ self.frequencies + self.phases)
         for level, table in enumerate(self.regions):
             h = h + table[regions_nk[:, level] + 1].transpose(0, 1)
         bend = torch.sin if self.config.first == "sine" else nn.functional.silu
@@ -97,17 +102,22 @@ class PlaceField(nn.Module):
             h = bend(h @ weight + shift) + 0.5 * h
         return h @ self.to_factors
 
-    def values(self, place_n3: Tensor, regions_nk: Tensor) -> Tensor:
+    def values(self, place_nc: Tensor, regions_nk: Tensor) -> Tensor:
         """(members, n, G) values of all genes."""
-        return self.factors(place_n3, regions_nk) @ self.loadings.transpose(1, 2)
+        return self.factors(place_nc, regions_nk) @ self.loadings.transpose(1, 2)
+
+    def mean_values(self, place_nc: Tensor, regions_nk: Tensor) -> Tensor:
+        """(n, G) mean of the members, by one product over all factors of all of them."""
+        factors_nk = self.factors(place_nc, regions_nk).transpose(0, 1).flatten(1)
+        return factors_nk @ self.loadings.transpose(1, 2).flatten(0, 1) / self.config.members
 
     def forward(self, split: Split) -> Output:
         """Answer the queries of a batch: (members, q)."""
         queries = split.queries
-        place_n3, regions_nk = queries.obs["place"], self._some(queries.obs["regions"])
-        factors = self.factors(place_n3, regions_nk)
+        place_nc, regions_nk = queries.obs["place"], self._some(queries.obs["regions"])
+        factors = self.factors(place_nc, regions_nk)
         genes_q = queries.genes_t.long()
-        if len(genes_q) == len(place_n3) * self.n_genes:  # every sample has every gene, in their order
+        if len(genes_q) == len(place_nc) * self.n_genes:  # every sample has every gene, in their order
             told = (factors @ self.loadings.transpose(1, 2)).flatten(1)
         else:
             told = (factors[:, queries.sample_t] * self.loadings[:, genes_q]).sum(2)
