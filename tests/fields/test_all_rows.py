@@ -40,7 +40,7 @@ def test_a_step_is_that_of_adam_on_the_mean_squared_error(rows):
         loss.backward()
         optimiser.step()
         training.advance()
-        assert training.loss == pytest.approx(float(loss), rel=1e-5)
+        assert training.loss == pytest.approx(loss.item(), rel=1e-5)
     for a, b in zip(model.parameters(), other.parameters()):
         torch.testing.assert_close(a, b)
 
@@ -64,10 +64,10 @@ def test_the_weights_of_the_lowest_loss_are_kept(rows):
     assert training.best_step == losses.index(min(losses)) < 39
     before = [p.detach().clone() for p in model.parameters()]
     with training.kept():
-        assert float((model(x) - y).square().mean()) == pytest.approx(min(losses), rel=1e-5)
+        assert (model(x) - y).square().mean().item() == pytest.approx(min(losses), rel=1e-5)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters()))
     training.finish()
-    assert float((model(x) - y).square().mean()) == pytest.approx(min(losses), rel=1e-5)
+    assert (model(x) - y).square().mean().item() == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_a_loss_that_is_no_number_ends_it(rows):

@@ -51,3 +51,14 @@ def test_what_cannot_be_read_is_refused(samples, tmp_path):
     (tmp_path / "samples.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="damaged"):
         open_field(tmp_path)
+
+
+def test_the_order_in_memory_does_not_matter(samples, tmp_path):
+    """Positions that were columns of a table lie in memory axis by axis."""
+    places, values = samples
+    turned = Places(np.asfortranarray(places.xyz_n3), places.donor_n, places.regions_nk)
+    field = FIELDS["nearest"]().fit(turned, values, ["A", "B", "C"])
+    save_field(tmp_path, field, turned, np.asfortranarray(values), {})
+    again = open_field(tmp_path)
+    np.testing.assert_array_equal(again.places.xyz_n3, places.xyz_n3)
+    np.testing.assert_allclose(again.field.predict(places).mean_mg, values, rtol=1e-5)

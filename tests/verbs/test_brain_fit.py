@@ -9,6 +9,8 @@ import pytest
 
 from exval.cli.app import main
 from exval.errors import GeneError, InputError, OutputError
+from exval.fields.places import Places
+from exval.fields.saved import open_field
 from exval.verbs.brain_fit import brain_fit, brain_map
 
 nibabel = pytest.importorskip("nibabel")
@@ -76,6 +78,69 @@ def test_a_map_that_cannot_be_is_refused_and_leaves_nothing(run, tmp_path, asked
     assert not (tmp_path / "maps").exists()
 
 
+def test_pages_say_what_was_fitted_and_mapped(run, atlas, tmp_path):
+    page = (run / "report.html").read_text()
+    for words in ("knn fitted to 150 samples x 3 genes of samples.h5ad", "Inner hold-out", "donors held out",
+                  "How far samples are alike", "exval brain map"):  # fmt: skip
+        assert words in page
+    brain_map(run, atlas=atlas, genes="MBP,GFAP", out=tmp_path / "parcels")
+    page = (tmp_path / "parcels" / "report.html").read_text()
+    assert "2 parcels x 2 genes by knn" in page and "Highest and lowest parcels of MBP" in page
+    brain_map(run, resolution=8, out=tmp_path / "voxels")
+    page = (tmp_path / "voxels" / "report.html").read_text()
+    assert page.count('<img src="data:image/webp') == 3 and "nobody in particular" in page
+    brain_map(run, resolution=8, genes="MBP", sd=False, out=tmp_path / "voxels", force=True)
+    assert not list((tmp_path / "voxels").glob("*_sd.nii.gz"))
+
+
+def test_parcels_at_whole_millimetres_above_zero_are_no_voxel_indices(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("exval.report.write_report", lambda folder: None)
+    labels = np.ones((6, 6, 6), dtype=np.int16)
+    nibabel.save(nibabel.Nifti1Image(labels, np.diag([2.0, 2, 2, 1])), tmp_path / "corner.nii.gz")
+    assert brain_map(run, atlas=tmp_path / "corner.nii.gz", out=tmp_path / "maps").parcels.shape == (1, 3)
+
+
+def test_a_donor_of_the_run_may_be_asked_as(file, atlas, tmp_path, monkeypatch):
+    """Kriging adds the donor's offset, in every gene the same at every place."""
+    samples = anndata.read_h5ad(file)
+    shift = np.where(samples.obs.donor == "a", 1.0, 0.0)[:, None]
+    shifted = anndata.AnnData(samples.X + shift, samples.obs, samples.var, obsm=dict(samples.obsm))
+    brain_fit(shifted, method="kriging", out=tmp_path / "run")
+    monkeypatch.setattr("exval.report.write_report", lambda folder: None)
+    anyone = brain_map(tmp_path / "run", atlas=atlas, out=tmp_path / "any").parcels
+    a = brain_map(tmp_path / "run", atlas=atlas, donor="a", out=tmp_path / "a")
+    b = brain_map(tmp_path / "run", atlas=atlas, donor="b", out=tmp_path / "b").parcels
+    gap = a.parcels - b
+    assert "as in donor a" in a.verdict and gap.to_numpy().std() < 0.15 and 0.5 < gap.to_numpy().mean() < 1.2
+    assert (a.parcels > anyone).all().all() and (anyone > b).all().all()
+    with pytest.raises(InputError, match="--donor z: not a donor of .*; there are: a, b, c"):
+        brain_map(tmp_path / "run", atlas=atlas, donor="z", out=tmp_path / "z")
+    assert not (tmp_path / "z").exists()
+
+
+def test_a_run_tells_what_the_fitted_field_tells(tmp_path):
+    """Also where positions stand in columns of a table, which arrays of numbers keep the other way round."""
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform(-40, 40, (120, 3))
+    obs = pd.DataFrame(xyz, columns=["mni_x", "mni_y", "mni_z"], index=[f"s{i}" for i in range(120)])
+    values = np.asfortranarray(np.column_stack([np.sin(xyz[:, 1] / 15), np.cos(xyz[:, 2] / 15)]))
+    brain_fit(anndata.AnnData(values, obs, pd.DataFrame(index=["GFAP", "MBP"])), method="knn", out=tmp_path / "run")
+    saved = open_field(tmp_path / "run")
+    np.testing.assert_array_equal(saved.places.xyz_n3, xyz)
+    assert np.corrcoef(saved.field.predict(Places.of(xyz)).mean_mg[:, 0], values[:, 0])[0, 1] > 0.95
+
+
+def test_what_was_chosen_is_said_in_words(file, tmp_path):
+    said = dict(brain_fit(file, method="kriging", out=tmp_path / "k")["in_words"])
+    assert said["variogram"].startswith("nugget 0.") and "the 40 nearest samples" in said["variogram"]
+    config = brain_fit(file, method="gp", out=tmp_path / "g")
+    said = dict(config["in_words"])
+    assert list(said) == ["covariance, position alone", "covariance, regions told"]
+    assert "Matern-3/2 of the distance, length" in said["covariance, regions told"] and "same structure_name" in said[
+        "covariance, regions told"]  # fmt: skip
+    assert "times what its own sds said" in config["verdict"]
+
+
 def test_a_run_that_is_there_is_not_replaced(run, file):
     with pytest.raises(OutputError):
         brain_fit(file, method="knn", out=run)
@@ -89,6 +154,12 @@ def test_the_commands(file, tmp_path, capsys):
     assert "no field is called 'nope'" in capsys.readouterr().err
     assert main(["brain", "fit", str(file), "--method", "nearest", "-o", str(tmp_path / "g"), "--json"]) == 0
     assert '"method": "nearest"' in capsys.readouterr().out
+    assert (
+        main(["brain", "map", str(tmp_path / "g"), "--resolution", "8", "--donor", "q", "-o", str(tmp_path / "m")]) == 2
+    )
+    assert "there are: a, b, c" in capsys.readouterr().err
+    assert main(["brain", "evaluate", str(file), "--show", "siren", "-m", "knn", "-o", str(tmp_path / "s")]) == 2
+    assert "not among the fields compared" in capsys.readouterr().err
     assert main(["brain", "fit", str(file), "--space", "talairach", "-o", str(tmp_path / "h")]) == 2
     assert "has no positions: obsm['talairach']" in capsys.readouterr().err
     assert not (tmp_path / "f").exists() and not (tmp_path / "h").exists()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from exval.cli import brain_correlate, brain_extend
 from exval.cli import options as o
 from exval.cli.command import print_json, say, split, verb
 
@@ -40,6 +41,8 @@ def register(app: typer.Typer) -> None:
     _register_fit(group)
     _register_map(group)
     _register_evaluate(group)
+    brain_correlate.register(group)
+    brain_extend.register(group)
 
 
 def _register_import(group: typer.Typer) -> None:
@@ -201,6 +204,10 @@ def _register_fit(group: typer.Typer) -> None:
         file: Samples,
         out: Annotated[str, o.output("RUN", "Folder of the fitted field.")],
         method: Annotated[str, typer.Option("--method", "-m", metavar="NAME", help="A field.")] = "gp",
+        set: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="NAME=VALUE", help="Change a parameter of the field; may be repeated."),
+        ] = None,
         genes: Genes = None,
         space: Space = None,
         donor: Donor = "donor",
@@ -210,16 +217,19 @@ def _register_fit(group: typer.Typer) -> None:
         force: o.Force = False,
         seed: o.Seed = 0,
         threads: o.Threads = None,
+        device: o.Device = "auto",
     ) -> None:
         """Fit a field to all samples of a file: expression at any place of the brain, with a standard deviation.
 
-        Which field is good on your samples: exval evaluate SAMPLES --task field.
+        Which field is good on your samples: exval evaluate SAMPLES --task field. What there is: exval methods --verb
+        map.
         """
+        from exval.cli.train import overrides
         from exval.verbs.brain_fit import brain_fit
 
         found = brain_fit(
-            file, method=method, genes=genes, space=space, donor=donor, regions=_regions(regions), unit=unit, out=out,
-            force=force, seed=seed, threads=threads,
+            file, method=method, settings=overrides(set), genes=genes, space=space, donor=donor,
+            regions=_regions(regions), unit=unit, out=out, force=force, seed=seed, threads=threads, device=device,
         )  # fmt: skip
         if json:
             print_json({key: found[key] for key in ("method", "data", "n", "n_genes", "space", "unit", "regions",
@@ -227,7 +237,7 @@ def _register_fit(group: typer.Typer) -> None:
             return
         size = f"{found['n']:,} samples x {found['n_genes']:,} genes of {found['data']}"
         say([f"{found['method']} fitted to {size} ({found['cpu_seconds']:.0f} CPU-seconds)",
-             f"Next: exval brain map {out} --resolution 2 -o MAPS"])  # fmt: skip
+             f"Report: {out}/report.html", f"Next: exval brain map {out} --resolution 2 -o MAPS"])  # fmt: skip
 
 
 def _register_map(group: typer.Typer) -> None:
@@ -243,7 +253,20 @@ def _register_map(group: typer.Typer) -> None:
             int | None,
             typer.Option("--resolution", metavar="MM", help="Or voxels: a NIfTI for each gene.", show_default=False),
         ] = None,
+        atlas_info: Annotated[
+            str | None,
+            typer.Option("--atlas-info", metavar="CSV", help="Names of its labels, for the page.", show_default=False),
+        ] = None,
         genes: Genes = None,
+        donor: Annotated[
+            str | None,
+            typer.Option(
+                "--donor",
+                metavar="NAME",
+                help="As a donor of the run would show it.",
+                show_default="nobody in particular",
+            ),
+        ] = None,
         sd: Annotated[bool, typer.Option("--sd/--no-sd", help="Standard deviations too.")] = True,
         force: o.Force = False,
         threads: o.Threads = None,
@@ -251,9 +274,9 @@ def _register_map(group: typer.Typer) -> None:
         """Write what a field says of the parcels of an atlas, or of every voxel of grey and white matter."""
         from exval.verbs.brain_fit import brain_map
 
-        found = brain_map(run, atlas=atlas, resolution=resolution, genes=genes, sd=sd, out=out, force=force,
-                          threads=threads)  # fmt: skip
-        say([found.verdict, f"Written to {out}"])
+        found = brain_map(run, atlas=atlas, atlas_info=atlas_info, resolution=resolution, genes=genes, donor=donor,
+                          sd=sd, out=out, force=force, threads=threads)  # fmt: skip
+        say([found.verdict, f"Written to {out}; look at {out}/report.html"])
 
 
 def _register_evaluate(group: typer.Typer) -> None:
@@ -277,6 +300,10 @@ def _register_evaluate(group: typer.Typer) -> None:
         unit: Annotated[str | None, typer.Option("--unit", metavar="NAME", help="Of the values.")] = None,
         folds: o.Folds = 5,
         repeats: Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Repeats with other blocks.")] = 1,
+        show: Annotated[
+            str | None,
+            typer.Option("--show", metavar="FIELD", help="Whose errors are drawn.", show_default="the best by R2"),
+        ] = None,
         force: o.Force = False,
         seed: o.Seed = 0,
         threads: o.Threads = None,
@@ -286,7 +313,7 @@ def _register_evaluate(group: typer.Typer) -> None:
 
         found = evaluate_field(
             file, method=tuple(split(method)) if method else None, split_by=split_by, buffer=buffer, genes=genes,
-            space=space, donor=donor, regions=_regions(regions), unit=unit, folds=folds, repeats=repeats, out=out,
-            force=force, seed=seed, threads=threads,
+            space=space, donor=donor, regions=_regions(regions), unit=unit, folds=folds, repeats=repeats, show=show,
+            out=out, force=force, seed=seed, threads=threads,
         )  # fmt: skip
         say([found.verdict, f"Report: {out}/report.html"])

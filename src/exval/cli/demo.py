@@ -17,11 +17,12 @@ def register(app: typer.Typer) -> None:
     @verb(app, short_help="Show the whole way on real data, in minutes.")
     def demo(
         what: Annotated[
-            Literal["cells", "bulk"], typer.Argument(metavar="[cells|bulk]", help="Single cells, or bulk samples.")
+            Literal["cells", "bulk", "brain"],
+            typer.Argument(metavar="[cells|bulk|brain]", help="Single cells, bulk samples, or the brain."),
         ] = "cells",
         out: Annotated[
             str | None,
-            typer.Option("--out", "-o", metavar="DIR", help="Folder.", show_default="exval-demo, exval-demo-bulk"),
+            typer.Option("--out", "-o", metavar="DIR", help="Folder.", show_default="exval-demo, exval-demo-WHAT"),
         ] = None,
         force: o.Force = False,
         steps: o.Steps = None,
@@ -31,9 +32,19 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show the whole way on data that come with exval, in under five minutes on two cores.
 
-        cells: name, pretrain, fine-tune, recover. bulk: classes, missing values, survival, new patients. Finished
-        stages are not repeated: an interrupted demo goes on where it stopped.
+        cells: name, pretrain, fine-tune, recover. bulk: classes, missing values, survival, new patients. brain: fields
+        compared, maps, and the known truth of invented genes. Finished stages are not repeated: an interrupted demo
+        goes on where it stopped.
         """
+        if what == "brain":
+            from exval.verbs.demo_brain import demo_brain
+
+            if steps is not None or device == "cuda":
+                raise InputError(
+                    "the demo of the brain has its own small models, on the CPU; leave out --steps, --device"
+                )
+            demo_brain(out or "exval-demo-brain", force=force, seed=seed, threads=threads, say=say)
+            return
         if what == "bulk":
             from exval.verbs.demo_bulk import demo_bulk
 

@@ -19,23 +19,23 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Argument(metavar="[NAME]", help="Show this method's card.", show_default=False)
         ] = None,
         verb: Annotated[
-            Literal["embed", "predict", "recover", "impute", "fill"] | None,
+            Literal["embed", "predict", "recover", "impute", "fill", "map"] | None,
             typer.Option("--verb", help="Only those that can do this.", show_default=False),
         ] = None,
         json: o.Json = False,
     ) -> None:
         """List the methods: what each can do, what it sees, and where it comes from; or the whole card of one."""
-        from exval.verbs.lists import list_completers, list_methods, method_card
+        from exval.verbs.lists import list_completers, list_fields, list_methods, method_card
 
         if name is not None:
             card = method_card(name)
             print_json(card) if json else print(as_card(card))
             return
         rows = [row for row in list_methods() if verb is None or verb in row["verbs"]]
-        rows = list_completers() if verb == "fill" else rows
+        rows = list_completers() if verb == "fill" else list_fields() if verb == "map" else rows
         if json:
             print_json(rows)
-        elif verb in ("impute", "fill"):
+        elif verb in ("impute", "fill", "map"):
             print(table(rows, ("name", "category", "summary")))
         else:
             print(table(rows, ("name", "verbs", "summary")))

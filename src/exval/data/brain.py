@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from exval.data.brain_checks import check_samples
 from exval.data.genelist import words_of
 from exval.errors import GeneError, InputError
 from exval.fields.places import Places
@@ -80,7 +81,8 @@ def read_samples(
     Raises
     ------
     InputError, GeneError
-        No coordinates, no such column, none of the genes.
+        No coordinates, no such column, none of the genes; positions that are not mm of the MNI152 template, or whose
+        axes or sides are swapped (:mod:`exval.data.brain_checks`).
 
     Examples
     --------
@@ -121,6 +123,7 @@ def read_samples(
     named = [data.obs[column].astype(object).map(_one_side) for column in regions]
     donors = data.obs[donor].astype(str).to_numpy(object) if donor in data.obs else None
     places = Places.of(xyz, donors, np.column_stack(named) if named else None)
+    lines += check_samples(xyz, data.obs, space, tuple(regions), donor, name)
     names = _symbols(data.var)
     canonical = np.asarray(map_genes(names, "human", threshold=0.0).canonical, dtype=object)
     who = "not named" if donors is None else f"{len(set(donors))}"

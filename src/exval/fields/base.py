@@ -115,7 +115,7 @@ class Field(BaseEstimator):
         fold_n, asked = inner_folds(places), {False: places.without_regions()}
         if "regions" in self.sees and places.told().any():
             asked[True] = places
-        made = inner_errors(self.frozen(), places, z_ng, fold_n, list(asked.values()))
+        made = self.inner(places, z_ng, fold_n, list(asked.values()))
         self._errors = {told: ErrorBars().fit(places, *errors, fold_n) for told, errors in zip(asked, made)}
         return self
 
@@ -142,6 +142,10 @@ class Field(BaseEstimator):
     def frozen(self) -> Field:
         """An unfitted copy in which what ``learn`` chose is fixed, for the inner hold-out."""
         return clone(self)
+
+    def inner(self, places: Places, z_ng: np.ndarray, fold_n: np.ndarray, asked: list[Places]) -> list[tuple]:
+        """Errors and own sds where a fold was left out (:func:`~exval.fields.errorbars.inner_errors`)."""
+        return inner_errors(self.frozen(), places, z_ng, fold_n, asked)
 
     def predict(self, places: Places, sd: bool = False) -> Told:
         """Values at any places; a place does not depend on the others in the call.

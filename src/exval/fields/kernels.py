@@ -47,7 +47,8 @@ def variogram(xyz_n3: np.ndarray, z_ng: np.ndarray, reach: float | None = None, 
     Returns
     -------
     distance_b, gamma_b, pairs_b
-        Mean distance (mm), semivariance and number of pairs of each bin that has at least 30.
+        Mean distance (mm), semivariance and number of pairs of each bin that has at least 30; of fewer and wider
+        bins where there are few samples.
     """
     if len(xyz_n3) > most:
         rows = np.sort(np.random.default_rng(seed).permutation(len(xyz_n3))[:most])
@@ -56,17 +57,19 @@ def variogram(xyz_n3: np.ndarray, z_ng: np.ndarray, reach: float | None = None, 
     half = 0.5 * pdist(z_ng, "sqeuclidean") / max(z_ng.shape[1], 1)
     reach = 0.5 * float(distance.max()) if reach is None else reach
     near = distance <= reach
-    bin_p = np.minimum((distance[near] / reach * BINS).astype(int), BINS - 1)
-    pairs = np.bincount(bin_p, minlength=BINS)
-    enough = pairs >= LEAST_PAIRS
-    mean = lambda x: np.bincount(bin_p, weights=x[near], minlength=BINS)[enough] / pairs[enough]  # noqa: E731
+    bins = int(np.clip(near.sum() // (2 * LEAST_PAIRS), 3, BINS))
+    bin_p = np.minimum((distance[near] / reach * bins).astype(int), bins - 1)
+    pairs = np.bincount(bin_p, minlength=bins)
+    enough = pairs >= min(LEAST_PAIRS, max(int(near.sum()) // (2 * bins), 1))
+    mean = lambda x: np.bincount(bin_p, weights=x[near], minlength=bins)[enough] / pairs[enough]  # noqa: E731
     return mean(distance), mean(half), pairs[enough]
 
 
 def fit_variogram(distance_b, gamma_b, pairs_b, smoothness: float = 0.5) -> tuple[float, float, float]:
     """Nugget, partial sill and length of a Matern variogram by weighted least squares.
 
-    Weights are ``pairs / gamma(model)^2`` (Cressie 1985, Mathematical Geology 17).
+    Weights are ``pairs / gamma(model)^2`` (Cressie 1985, Mathematical Geology 17). The length is at least the distance
+    of the first bin: what is correlated over less than that cannot be told from the nugget.
 
     Examples
     --------
@@ -85,8 +88,8 @@ def fit_variogram(distance_b, gamma_b, pairs_b, smoothness: float = 0.5) -> tupl
         told = model(p)
         return np.sqrt(pairs_b / pairs_b.sum()) * (gamma_b - told) / told
 
-    start = np.log([max(0.3 * top, 1e-3), max(0.7 * top, 1e-3), reach / 5])
-    low, high = np.log([1e-6, 1e-4, 0.5]), np.log([10 * top + 1, 100 * top + 1, 10 * reach])
+    start = np.log([max(0.3 * top, 1e-3), max(0.7 * top, 1e-3), max(reach / 5, distance_b.min())])
+    low, high = np.log([1e-6, 1e-4, distance_b.min()]), np.log([10 * top + 1, 100 * top + 1, 10 * reach])
     found = least_squares(off, np.clip(start, low + 1e-6, high - 1e-6), bounds=(low, high))
     nugget, sill, length = np.exp(found.x)
     return float(nugget), float(sill), float(length)

@@ -67,7 +67,7 @@ class Siren(Field):
 
     def __init__(
         self,
-        omegas: tuple[float, ...] = (1.0, 2.0, 3.0),
+        omegas: tuple[float, ...] = (1.0, 2.0, 4.0),
         width: int = 128,
         layers: int = 2,
         members: int = 4,

@@ -1,6 +1,8 @@
-"""A gene that no field was fitted to, from a few samples of it: its loadings on the factors of the genes that were."""
+"""Genes that no field was fitted to, from a few samples of each: loadings on the factors of the genes that were."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,27 +10,145 @@ from exval.errors import InputError
 from exval.fields.base import Field, Told
 from exval.fields.places import Places
 
-LEAST = 5
+LEAST, RANK = 5, 24
 NOISES = tuple(10.0 ** (x / 4) for x in range(-8, 5))
 
 
-class NewGene:
-    r"""A gene told by the factors of a fitted field.
-
-    What the field says of its own genes at its training places is divided into K principal components. A new gene is
-    :math:`z(p) = m + \sum_k l_k f_k(p) + e` with loadings :math:`l_k \sim N(0, \sigma^2 v_k)`, where :math:`v_k` is the
-    mean squared loading of the genes known: a component that moves many genes is likely to move this one. The noise
-    ratio maximises the marginal likelihood of the few samples, with the scale :math:`\sigma^2` profiled out (empirical
-    Bayes; Rasmussen and Williams 2006, sections 2.1 and 5.4.1).
+class Factors:
+    r"""What a field says of its own genes at its training places, divided into K principal components.
 
     Parameters
     ----------
     field
-        Fitted, of at least two genes.
+        Fitted, of at least one gene.
     places
         At which the field is looked at; its training places.
     rank
         Most components.
+
+    Attributes
+    ----------
+    centre_g, directions_gk
+        Mean, and components of variance 1 times the prior sd of a loading: the root of the mean squared loading of the
+        known genes. A component that moves many genes is likely to move a new one.
+    """
+
+    def __init__(self, field: Field, places: Places, rank: int = RANK) -> None:
+        told_ng = self.standardised(field, places)
+        self.centre_g = told_ng.mean(0)
+        _, s, vt = np.linalg.svd(told_ng - self.centre_g, full_matrices=False)
+        k = int(min(rank, (s > 1e-6 * max(float(s[0]), 1e-12)).sum()))
+        if k < 1:
+            raise InputError(f"{field.title} says the same everywhere: a new gene cannot be told from it")
+        self.directions_gk = vt[:k].T / np.sqrt(told_ng.shape[1])
+
+    @staticmethod
+    def standardised(field: Field, places: Places) -> np.ndarray:
+        """(m, g) what the field says of nobody in particular, in standard deviations of the gene."""
+        told = field.predict(places.without_donor()).mean_mg.astype(np.float64)
+        return (told - field.mean_g_) / np.where(field.sd_g_ > 0, field.sd_g_, np.inf)
+
+    def at_samples(self, field: Field, known: Places, z_ng: np.ndarray, places: Places) -> np.ndarray:
+        """:meth:`at` for samples of a new gene, as if the field had not seen them.
+
+        A field says of its own training samples what was measured there, noise included, and a loading fitted to that
+        promises too much elsewhere. Where samples are among ``known`` (same place and donor), a copy of the field that
+        was not taught them answers.
+
+        Parameters
+        ----------
+        field, known, z_ng
+            The field, its training places and standardised values.
+        places
+            Of the samples.
+        """
+        names = [f"{xyz.round(3).tolist()}{donor}" for xyz, donor in zip(places.xyz_n3, places.donor_n)]
+        seen_n = np.isin([f"{xyz.round(3).tolist()}{d}" for xyz, d in zip(known.xyz_n3, known.donor_n)], names)
+        if not seen_n.any():
+            return self.at(field, places)
+        one = field.frozen()
+        one.mean_g_, one.sd_g_ = field.mean_g_, field.sd_g_
+        one.learn(known.take(~seen_n), z_ng[~seen_n])
+        return self.at(one, places)
+
+    def at(self, field: Field, places: Places) -> np.ndarray:
+        """(m, 1 + K): ones, since the level of a new gene is not known either, and the components."""
+        f_mk = (self.standardised(field, places) - self.centre_g) @ self.directions_gk
+        return np.column_stack([np.ones(len(f_mk)), f_mk])
+
+
+@dataclass(frozen=True, eq=False)
+class Loading:
+    r"""A gene as :math:`x(p) = m + \sum_k l_k f_k(p) + e` with loadings :math:`l_k \sim N(0, \sigma^2)`.
+
+    The noise ratio maximises the marginal likelihood of the few samples, with the scale :math:`\sigma^2` profiled out
+    (empirical Bayes; Rasmussen and Williams 2006, sections 2.1 and 5.4.1). Variances are those of Student's t with
+    n - 1 degrees of freedom, since the scale is not known either.
+
+    Parameters
+    ----------
+    mean, loading_k, cov_kk, noise, scale
+        Mean of the samples, the posterior of the loadings in units of the scale, noise ratio and scale.
+
+    Examples
+    --------
+    >>> f = np.column_stack([np.ones(40), np.linspace(-1, 1, 40)])
+    >>> one = Loading.fitted(f, 3 + 2 * f[:, 1])
+    >>> one.tell(f[:1])[0].round(1).tolist()
+    [1.0]
+    """
+
+    mean: float
+    loading_k: np.ndarray
+    cov_kk: np.ndarray
+    noise: float
+    scale: float
+
+    @classmethod
+    def fitted(cls, f_nk: np.ndarray, value_n: np.ndarray) -> Loading:
+        """From factors at n samples and the values there, in any unit.
+
+        Raises
+        ------
+        InputError
+            Fewer than five samples, or values that are missing.
+        """
+        x = np.asarray(value_n, dtype=np.float64)
+        if x.shape != (len(f_nk),) or not np.isfinite(x).all():
+            raise InputError(f"a value for each of the {len(f_nk)} places is needed; these have the shape {x.shape}")
+        n = len(x)
+        if n < LEAST:
+            raise InputError(f"{n} samples are too few for a new gene; give at least {LEAST}")
+        mean = float(x.mean())
+        value_i, vector_ni = np.linalg.eigh(f_nk @ f_nk.T)
+        square_i = (vector_ni.T @ (x - mean)) ** 2
+        best, noise, scale = -np.inf, NOISES[0], 1.0
+        for ratio in NOISES:
+            left_i = np.maximum(value_i, 0) + ratio
+            total = max(float((square_i / left_i).sum()), 1e-12)
+            fit = -0.5 * (n - 1) * np.log(total) - 0.5 * np.log(left_i).sum()
+            if fit > best:
+                best, noise, scale = fit, ratio, total / (n - 3)  # the variance of Student's t with n - 1 degrees
+        cov_kk = np.linalg.inv(f_nk.T @ f_nk / noise + np.eye(f_nk.shape[1]))
+        return cls(mean, cov_kk @ (f_nk.T @ (x - mean)) / noise, cov_kk, noise, scale)
+
+    def tell(self, f_mk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) expected values, and standard deviations of a measurement."""
+        variance_m = self.scale * (np.einsum("mk,kl,ml->m", f_mk, self.cov_kk, f_mk) + self.noise)
+        return self.mean + f_mk @ self.loading_k, np.sqrt(variance_m)
+
+
+class Extended:
+    """A fitted field with genes that were added to it by a few samples.
+
+    Parameters
+    ----------
+    field
+        Fitted.
+    factors, loadings
+        Of the genes that were added.
+    genes
+        (h,) their names.
 
     Examples
     --------
@@ -36,61 +156,53 @@ class NewGene:
     >>> rng = np.random.default_rng(0)
     >>> xyz = rng.uniform(-40, 40, (300, 3))
     >>> waves = np.sin(xyz[:, 1:2] / 15 + np.arange(4))
-    >>> field = KNearest().fit(Places.of(xyz), waves)
-    >>> new = NewGene(field, Places.of(xyz)).fit(Places.of(xyz[:30]), 3 + np.cos(xyz[:30, 1] / 15))
+    >>> field = KNearest().fit(Places.of(xyz), waves, list("ABCD"))
+    >>> few = Places.of(xyz[:30] + 0.5)
+    >>> value = 3 + np.cos(few.xyz_n3[:, 1:2] / 15)
+    >>> new = Extended.fitted(field, Places.of(xyz), field.standardised(waves), few, value, ["NEW"])
     >>> told = new.predict(Places.of(xyz[30:]), sd=True)
-    >>> bool(np.corrcoef(told.mean_mg[:, 0], np.cos(xyz[30:, 1] / 15))[0, 1] > 0.9)
-    True
+    >>> told.mean_mg.shape, bool(np.corrcoef(told.mean_mg[:, 4], np.cos(xyz[30:, 1] / 15))[0, 1] > 0.9)
+    ((270, 5), True)
     """
 
-    def __init__(self, field: Field, places: Places, rank: int = 24) -> None:
-        told_ng = self._of(field, places)
-        self.field, self.centre_g = field, told_ng.mean(0)
-        _, s, vt = np.linalg.svd(told_ng - self.centre_g, full_matrices=False)
-        k = int(min(rank, (s > 1e-6 * max(float(s[0]), 1e-12)).sum()))
-        if k < 1:
-            raise InputError(f"{field.title} says the same everywhere: a new gene cannot be told from it")
-        self.directions_gk = vt[:k].T
-        self.weight_k = s[:k] ** 2 / (len(told_ng) * told_ng.shape[1])  # variance of factor x mean squared loading
-        self.scale_k = s[:k] / np.sqrt(len(told_ng))
+    def __init__(self, field: Field, factors: Factors, loadings: list[Loading], genes) -> None:
+        self.field, self.factors, self.loadings = field, factors, loadings
+        self.added = np.asarray(genes, dtype=object)
+        self.name, self.sees = field.name, field.sees
+        self.title = f"{field.title} and {len(loadings)} added genes"
 
-    @staticmethod
-    def _of(field: Field, places: Places) -> np.ndarray:
-        told = field.predict(places.without_donor()).mean_mg.astype(np.float64)
-        return (told - field.mean_g_) / np.where(field.sd_g_ > 0, field.sd_g_, np.inf)
-
-    def factors(self, places: Places) -> np.ndarray:
-        """(m, K) factors of variance 1 over the training places, each times the prior sd of its loading."""
-        f = (self._of(self.field, places) - self.centre_g) @ self.directions_gk / self.scale_k
-        return f * np.sqrt(self.weight_k)
-
-    def fit(self, places: Places, value_n: np.ndarray) -> NewGene:
-        """Loadings from n samples of the gene, in any unit."""
-        x = np.asarray(value_n, dtype=np.float64)
-        if x.shape != (len(places),) or not np.isfinite(x).all():
-            raise InputError(f"a value for each of the {len(places)} places is needed; these have the shape {x.shape}")
-        if len(x) < LEAST:
-            raise InputError(f"{len(x)} samples are too few for a new gene; give at least {LEAST}")
-        self.mean_, n = x.mean(), len(x)
-        f = self.factors(places)
-        f = np.column_stack([np.full(n, 1.0), f])  # the level is not known either
-        value_n_, vector_nn = np.linalg.eigh(f @ f.T)
-        square_n = (vector_nn.T @ (x - self.mean_)) ** 2
-        best = -np.inf
-        for noise in NOISES:
-            left_n = np.maximum(value_n_, 0) + noise
-            scale = max((square_n / left_n).mean(), 1e-12)
-            fit = -0.5 * n * np.log(scale) - 0.5 * np.log(left_n).sum()
-            if fit > best:
-                best, self.noise_, self.scale_ = fit, noise, scale
-        precision = f.T @ f / self.noise_ + np.eye(f.shape[1])
-        self.cov_ = np.linalg.inv(precision)
-        self.loading_k = self.cov_ @ (f.T @ (x - self.mean_)) / self.noise_
-        return self
+    @classmethod
+    def fitted(
+        cls, field: Field, known: Places, z_ng: np.ndarray, places: Places, values_nh: np.ndarray, genes
+    ) -> Extended:
+        """Solve for the loadings of h genes from n samples; ``known`` and ``z_ng`` are what the field was fitted to."""
+        factors = Factors(field, known)
+        f_nk = factors.at_samples(field, known, z_ng, places)
+        return cls(field, factors, [Loading.fitted(f_nk, values_nh[:, j]) for j in range(values_nh.shape[1])], genes)
 
     def predict(self, places: Places, sd: bool = False) -> Told:
-        """The gene at any places: (m, 1)."""
-        f = np.column_stack([np.ones(len(places)), self.factors(places)])
-        mean = self.mean_ + f @ self.loading_k
-        spread = np.sqrt(self.scale_ * (np.einsum("mk,kl,ml->m", f, self.cov_, f) + self.noise_)) if sd else None
-        return Told(mean[:, None].astype(np.float32), None if spread is None else spread[:, None].astype(np.float32))
+        """(m, g + h): the genes of the field, then those that were added."""
+        told, f_mk = self.field.predict(places, sd=sd), self.factors.at(self.field, places)
+        new = [one.tell(f_mk) for one in self.loadings]
+        mean_mg = np.column_stack([told.mean_mg, *(mean for mean, _ in new)]).astype(np.float32)
+        if told.sd_mg is None:
+            return Told(mean_mg)
+        return Told(mean_mg, np.column_stack([told.sd_mg, *(spread for _, spread in new)]).astype(np.float32))
+
+    def keep(self) -> dict[str, np.ndarray]:
+        """Arrays that :meth:`regained` needs with the field."""
+        rows = self.loadings
+        return {
+            "centre_g": self.factors.centre_g, "directions_gk": self.factors.directions_gk,
+            "loading_hk": np.array([one.loading_k for one in rows]), "cov_hkk": np.array([one.cov_kk for one in rows]),
+            "number_h3": np.array([[one.mean, one.noise, one.scale] for one in rows]),
+        }  # fmt: skip
+
+    @classmethod
+    def regained(cls, field: Field, arrays: dict[str, np.ndarray], genes) -> Extended:
+        """What :meth:`keep` gave, with the field and the names."""
+        factors = Factors.__new__(Factors)
+        factors.centre_g, factors.directions_gk = arrays["centre_g"], arrays["directions_gk"]
+        rows = zip(arrays["loading_hk"], arrays["cov_hkk"], arrays["number_h3"])
+        return cls(field, factors, [Loading(float(n[0]), loading_k, cov_kk, float(n[1]), float(n[2]))
+                                    for loading_k, cov_kk, n in rows], genes)  # fmt: skip

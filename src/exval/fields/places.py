@@ -77,7 +77,7 @@ class Places:
 
     def told(self) -> np.ndarray:
         """(n,) whether any region of a place is known."""
-        return np.array([any(name is not None for name in row) for row in self.regions_nk], dtype=bool)
+        return np.not_equal(self.regions_nk, None).any(1)
 
     def without_regions(self) -> Places:
         """The same places where only the position is told."""

@@ -13,6 +13,7 @@ import pandas as pd
 from exval.errors import InputError
 from exval.fields.base import Field
 from exval.fields.errorbars import ErrorBars
+from exval.fields.newgene import Extended
 from exval.fields.places import Places
 
 FORMAT_VERSION = 1
@@ -20,15 +21,21 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class SavedField:
-    """A fitted field, the samples that it was fitted to, and what ``config.json`` says."""
+    """A fitted field, the samples that it was fitted to, and what ``config.json`` says.
 
-    field: Field
+    ``genes`` are all that are told, those that were added by a few samples last.
+    """
+
+    field: Field | Extended
     places: Places
+    values_ng: np.ndarray
     genes: np.ndarray
     config: dict[str, Any]
 
 
-def save_field(folder: Path, field: Field, places: Places, values_ng: np.ndarray, config: dict[str, Any]) -> None:
+def save_field(
+    folder: Path, field: Field | Extended, places: Places, values_ng: np.ndarray, config: dict[str, Any]
+) -> None:
     """Write ``config.json``, ``genes.tsv``, ``samples.safetensors`` and ``field.safetensors`` into a folder.
 
     Parameters
@@ -36,7 +43,7 @@ def save_field(folder: Path, field: Field, places: Places, values_ng: np.ndarray
     folder
         Of the run; it exists.
     field
-        Fitted with names of genes.
+        Fitted with names of genes. Of one with genes that were added, ``added.safetensors`` holds those.
     places, values_ng
         What it was fitted to.
     config
@@ -47,22 +54,28 @@ def save_field(folder: Path, field: Field, places: Places, values_ng: np.ndarray
     from exval import __version__
     from exval.data.files import write_json, write_text
 
+    added: list[str] = []
+    if isinstance(field, Extended):
+        save_file({key: np.ascontiguousarray(value) for key, value in field.keep().items()},
+                  folder / "added.safetensors")  # fmt: skip
+        field, added = field.field, list(map(str, field.added))
     told, arrays = field.keep()
     errors = {f"errors.{'told' if key else 'alone'}.{name}": np.ascontiguousarray(value)
               for key, bars in field._errors.items() for name, value in bars.keep().items()}  # fmt: skip
     donors, donor_n = _coded(places.donor_n)
     regions = [_coded(places.regions_nk[:, k]) for k in range(places.regions_nk.shape[1])]
     region_kn = np.array([code for _, code in regions], dtype=np.int64).reshape(-1, len(places))
-    values_ng = np.asarray(values_ng, dtype=np.float64)
-    save_file({"xyz_n3": places.xyz_n3, "values_ng": values_ng, "donor_n": donor_n, "region_kn": region_kn},
+    xyz_n3, values_ng = (np.ascontiguousarray(x, dtype=np.float64) for x in (places.xyz_n3, values_ng))
+    save_file({"xyz_n3": xyz_n3, "values_ng": values_ng, "donor_n": donor_n, "region_kn": region_kn},
               folder / "samples.safetensors")  # fmt: skip
     save_file({**{k: np.ascontiguousarray(v) for k, v in arrays.items()}, **errors} or {"none": np.zeros(1)},
               folder / "field.safetensors")  # fmt: skip
-    write_text(folder / "genes.tsv", "\n".join(map(str, field.genes_)) + "\n")
+    genes = [*map(str, field.genes_), *added]
+    write_text(folder / "genes.tsv", "\n".join(genes) + "\n")
     write_json(folder / "config.json", {
         **config, "kind": "field", "format_version": FORMAT_VERSION, "version": __version__, "method": field.name,
         "params": field.get_params(), "chosen": told, "donors": donors, "region_names": [names for names, _ in regions],
-        "n": len(places), "n_genes": len(field.genes_),
+        "n": len(places), "n_genes": len(genes), "n_added": len(added),
     })  # fmt: skip
 
 
@@ -99,7 +112,8 @@ def open_field(folder: str | Path) -> SavedField:
     places = Places.of(samples["xyz_n3"], told[0], regions_nk)
     params = {key: tuple(value) if isinstance(value, list) else value for key, value in config["params"].items()}
     field = FIELDS[config["method"]](**{key: value for key, value in params.items() if key != "chosen"})
-    field.take_up(places, samples["values_ng"], genes)
+    n_added = int(config.get("n_added", 0))
+    field.take_up(places, samples["values_ng"], genes[: len(genes) - n_added])
     own = {key: value for key, value in arrays.items() if not key.startswith("errors.") and key != "none"}
     field.regain(places, field.standardised(samples["values_ng"]), config["chosen"], own)
     field._errors = {}
@@ -108,7 +122,9 @@ def open_field(folder: str | Path) -> SavedField:
         found = {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
         if found:
             field._errors[key] = ErrorBars().regain(places, found)
-    return SavedField(field, places, genes, config)
+    if n_added:
+        field = Extended.regained(field, load_file(folder / "added.safetensors"), genes[-n_added:])
+    return SavedField(field, places, samples["values_ng"], genes, config)
 
 
 def _coded(values_n: np.ndarray) -> tuple[list[str], np.ndarray]:

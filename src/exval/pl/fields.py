@@ -10,6 +10,7 @@ import numpy as np
 from exval.pl import _canvas, _data, _palette, _text
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 NAMES = {"r2": "R2", "pearson": "Pearson r", "pearson_within": "Pearson r within regions", "spearman": "Spearman r"}
@@ -23,7 +24,7 @@ def _mean_units(table: Any, metric: str, arm: str | None):
 
 def field_units(
     data: Any, *, metric: str = "r2", arm: str | None = None, ax: Axes | None = None,
-    palette: Mapping[str, str] | None = None,
+    palette: Mapping[str, str] | None = None, ceiling: pd.DataFrame | None = None,
 ) -> Axes:  # fmt: skip
     """One row for each field, a small mark for every held-out donor or block, a large one for their mean.
 
@@ -39,6 +40,8 @@ def field_units(
         Axes to draw on; default: those of a new figure.
     palette
         Method -> colour.
+    ceiling
+        Table ``field_ceiling`` (``gene, r2``), drawn dashed where the metric is R2.
 
     Returns
     -------
@@ -70,18 +73,22 @@ def field_units(
         low = float(unit.min())
         ax.axvline(0, color="#9AA0A8", linewidth=0.9, zorder=1)
         ax.set_xlim(left=max(low - 0.03, -0.6))
+        if ceiling is not None:
+            top = float(ceiling.r2.mean())
+            ax.axvline(top, color=_palette.SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+            ax.set_xlim(right=max(top + 0.03, ax.get_xlim()[1]))
     return ax
 
 
 def field_genes(
     data: Any, *, metric: str = "r2", arm: str | None = None, ax: Axes | None = None,
-    palette: Mapping[str, str] | None = None,
+    palette: Mapping[str, str] | None = None, ceiling: pd.DataFrame | None = None,
 ) -> Axes:  # fmt: skip
     """How a figure is spread over genes: share of the genes at or above each value, a line for each field.
 
     Parameters
     ----------
-    data, metric, arm, ax, palette
+    data, metric, arm, ax, palette, ceiling
         As of :func:`field_units`.
 
     Returns
@@ -106,6 +113,10 @@ def field_genes(
         share = 100 * np.arange(1, len(values) + 1) / len(values)
         ax.step(values, share, where="post", color=palette.get(str(method), _palette.GREY), linewidth=1.6,
                 label=_text.tick(str(method), 22))  # fmt: skip
+    if metric == "r2" and ceiling is not None:
+        values = np.sort(ceiling.r2.dropna().to_numpy())[::-1]
+        ax.step(values, 100 * np.arange(1, len(values) + 1) / max(len(values), 1), where="post", color=_palette.SOFT,
+                linewidth=1.2, linestyle=(0, (4, 3)), label="ceiling, regions")  # fmt: skip
     _canvas.dress(ax, grid="both", xlabel=f"{NAMES.get(metric, metric)} at held-out samples", ylabel="% of the genes")
     ax.set_ylim(0, 102)
     if metric == "r2":

@@ -15,6 +15,8 @@ HELD = {
 def facts(folder: Folder) -> list[tuple[str, str]]:
     """A few figures below the verdict."""
     data, config = folder.dataset, folder.config
+    if folder.kind != "field":
+        return _of_run(folder)
     found = [("samples", count(data.get("n"))), ("genes", count(data.get("genes"))), ("unit", str(data.get("unit"))),
              ("positions", str(config.get("space"))), ("regions", ", ".join(config.get("regions") or []) or "none"),
              ("held out by", str(data.get("split_by"))), ("folds", count(config.get("n_folds")))]  # fmt: skip
@@ -23,12 +25,42 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
     return [*found, ("seed", str(config.get("seed")))]
 
 
+def _of_run(folder: Folder) -> list[tuple[str, str]]:
+    config = folder.config
+    found = [("field", str(config.get("method"))), ("samples", count(config.get("n"))),
+             ("genes", count(config.get("n_genes"))), ("unit", str(config.get("unit"))),
+             ("positions", str(config.get("space")))]  # fmt: skip
+    if folder.kind == "field-run":
+        donors = len(config.get("donors") or [])
+        return [*found, ("donors", count(donors) if donors else "not named"),
+                ("regions", ", ".join(config.get("regions") or []) or "none"),
+                ("seed", str(config.get("seed")))]  # fmt: skip
+    return [*found, ("maps of", str(config.get("what"))), ("donor", str(config.get("donor") or "nobody in particular"))]
+
+
+def _run_paragraph(folder: Folder) -> str:
+    config = folder.config
+    own = f"exval {config.get('version') or __version__}"
+    if folder.kind == "field-map":
+        return f"{config.get('verdict')} Maps were written with {own}."
+    said = "; ".join(f"{what}: {text}" for what, text in config.get("in_words") or [])
+    summary = str((config.get("card") or {}).get("summary", "")).rstrip(".")
+    return (
+        f"{config.get('method')} ({summary[:1].lower() + summary[1:]}) was fitted to {count(config.get('n'))} samples "
+        f"and {count(config.get('n_genes'))} genes of {config.get('data')} at positions in millimetres "
+        f"({config.get('space')}). " + (f"Chosen on the samples: {said}. " if said else "")
+        + f"All of this was done with {own} (seed {config.get('seed')})."
+    )  # fmt: skip
+
+
 def _buffer(config) -> str:
     return f", those within {config['buffer']:.0f} mm left out" if known(config.get("buffer")) else ""
 
 
 def paragraph(folder: Folder, compared: list[str]) -> str:
     """The methods paragraph, in sentences that can be pasted into a paper."""
+    if folder.kind != "field":
+        return _run_paragraph(folder)
     data, config = folder.dataset, folder.config
     by = str(data.get("split_by"))
     parts = [

@@ -44,7 +44,7 @@ def _defaults():
             loud.level = level
 
 
-def figure(draw: Callable[[], Axes], alt: str, caption: object = None, *, cls: str = "") -> Html:
+def figure(draw: Callable[[], Axes], alt: str, caption: object = None, *, cls: str = "", shades: bool = False) -> Html:
     """Draw, and put the drawing on a white card.
 
     Parameters
@@ -57,9 +57,13 @@ def figure(draw: Callable[[], Axes], alt: str, caption: object = None, *, cls: s
         Said below it.
     cls
         ``"wide"`` takes the whole width of the page.
+    shades
+        A picture of many colours, such as slices of a brain: embedded as one, with all of them.
     """
     with _defaults():
-        image, width = _image(draw().figure, alt)
+        drawing = draw().figure
+        width = 72 * drawing.get_size_inches()[0]
+        image, width = (picture(drawing, alt, shades), width) if shades else _image(drawing, alt)
     inner = tag("div", image, cls="plot", style=f"--w:{width:.0f}px")
     return tag("figure", inner, tag("figcaption", caption) if caption else None, cls=cls or None)
 
@@ -76,17 +80,20 @@ def _image(drawing, alt: str) -> tuple[Html, float]:
     return picture(drawing, alt), width
 
 
-def picture(drawing, alt: str) -> Html:
-    """The figure as a compressed picture inside the page."""
+def picture(drawing, alt: str, shades: bool = False) -> Html:
+    """The figure as a compressed picture inside the page: 128 colours, or all of them (WebP)."""
     from PIL import Image
 
     buffer, small = io.BytesIO(), io.BytesIO()
     drawing.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.06)
     buffer.seek(0)
-    image = Image.open(buffer).convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT)
-    image.save(small, "PNG", optimize=True)
+    image = Image.open(buffer).convert("RGB")
+    if shades:
+        image.save(small, "WEBP", quality=88, method=4)
+    else:
+        image.quantize(128, method=Image.Quantize.MEDIANCUT).save(small, "PNG", optimize=True)
     data = base64.b64encode(small.getvalue()).decode()
-    return tag("img", src=f"data:image/png;base64,{data}", alt=alt)
+    return tag("img", src=f"data:image/{'webp' if shades else 'png'};base64,{data}", alt=alt)
 
 
 def _inline(svg: str, alt: str) -> tuple[Html, float]:

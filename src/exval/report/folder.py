@@ -17,6 +17,7 @@ from exval.errors import InputError
 from exval.pl._palette import assign
 
 RUNS = ("pretrain", "finetune")
+FIELD_KINDS = {"field": "field-run", "field-map": "field-map"}
 STORY = ("check", "annotate", "evaluate", "run", "pretrain", "finetune", "recover")
 
 
@@ -29,7 +30,8 @@ class Folder:
     path
         Where it lies.
     kind
-        ``"annotate"``, ``"recover"`` or another task, ``"pretrain"``, ``"finetune"``, or ``"story"`` (several folders).
+        ``"annotate"``, ``"recover"`` or another task, ``"pretrain"``, ``"finetune"``, ``"field-run"`` and
+        ``"field-map"`` (:mod:`exval.verbs.brain_fit`), or ``"story"`` (several folders).
     config
         Its ``config.json``.
     rows, predictions
@@ -136,7 +138,8 @@ def open_folder(folder: str | os.PathLike) -> Folder:
     if not path.is_dir():
         raise InputError(f"{path} is not a folder; give one that exval evaluate, annotate, pretrain or demo wrote")
     config = _config(path)
-    if config is not None and (config.get("kind") in RUNS or "task" in config or (path / "results.parquet").is_file()):
+    known = config is not None and (config.get("kind") in (*RUNS, *FIELD_KINDS) or "task" in config)
+    if known or (config is not None and (path / "results.parquet").is_file()):
         return _one(path, config)
     chapters = [open_one for child in _children(path, config or {}) if (open_one := _try(child)) is not None]
     if chapters:
@@ -154,7 +157,8 @@ def open_folder(folder: str | os.PathLike) -> Folder:
 
 def _try(path: Path) -> Folder | None:
     config = _config(path)
-    known = config is not None and ("task" in config or "verdict" in config or config.get("kind") in RUNS)
+    kinds = (*RUNS, *FIELD_KINDS)
+    known = config is not None and ("task" in config or "verdict" in config or config.get("kind") in kinds)
     return _one(path, config) if known else None
 
 
@@ -184,6 +188,7 @@ def _config(path: Path) -> dict[str, Any] | None:
 
 def _one(path: Path, config: dict[str, Any]) -> Folder:
     kind = config["kind"] if config.get("kind") in RUNS else str(config.get("task") or "evaluate")
+    kind = FIELD_KINDS.get(str(config.get("kind")), kind)
     found = Folder(path, str(kind), config)
     found.rows = _rows(_read(path / "results.parquet", found.problems))
     found.predictions = _read(path / "predictions.parquet", found.problems)

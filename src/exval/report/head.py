@@ -15,6 +15,9 @@ TASKS = {
     "recommend": "which imputation method for which goal",
     "survival": "prognosis of patients",
     "field": "expression at unseen places of the brain",
+    "field-run": "a field of the brain",
+    "field-map": "maps of the brain",
+    "field-truth": "a map beside the known truth",
     "bench": "benchmark",
     "pretrain": "pretraining",
     "finetune": "fine-tuning",
@@ -124,7 +127,7 @@ def facts(folder: Folder) -> list[tuple[str, str]]:
         from exval.report.survival import facts as of_survival
 
         return of_survival(folder)
-    if folder.kind == "field":
+    if folder.kind in ("field", "field-run", "field-map"):
         from exval.report.fields import facts as of_fields
 
         return of_fields(folder)

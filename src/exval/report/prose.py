@@ -63,7 +63,7 @@ def paragraph(folder: Folder) -> str:
         from exval.report.survival import paragraph as of_survival
 
         return clean(of_survival(folder))
-    if folder.kind == "field":
+    if folder.kind in ("field", "field-run", "field-map"):
         from exval.report.fields import paragraph as of_fields
 
         return clean(of_fields(folder, _compared(folder)))

@@ -14,12 +14,15 @@ from exval.errors import GeneError, InputError
 from exval.logs import warn
 
 PER_PARCEL = 300  # voxels of a parcel that are asked, evenly spread
+SOME = 2000  # voxels by which the genes of the page are chosen
+AT_ONCE = 6_000_000  # values told at once
 
 
 def brain_fit(
     data: Any,
     *,
     method: str = "gp",
+    settings: dict[str, Any] | None = None,
     genes: Any = None,
     space: str | None = None,
     donor: str = "donor",
@@ -29,6 +32,7 @@ def brain_fit(
     force: bool = False,
     seed: int = 0,
     threads: int | None = None,
+    device: str = "auto",
 ) -> dict[str, Any]:
     """Fit a field to all samples of a file and keep it in a folder.
 
@@ -38,9 +42,11 @@ def brain_fit(
         See :func:`exval.data.brain.read_samples`.
     method
         A name of :data:`exval.fields.FIELDS`.
+    settings
+        Parameters of the field that are changed, e.g. ``{"k": 20}``.
     out
-        Folder of the run.
-    force, seed, threads
+        Folder of the run; ``report.html`` in it says what was fitted.
+    force, seed, threads, device
         As everywhere.
 
     Returns
@@ -50,16 +56,18 @@ def brain_fit(
     """
     from threadpoolctl import threadpool_limits
 
+    from exval.bench.folder import write_table
     from exval.data.brain import read_samples
     from exval.data.files import atomic_path, refuse_existing
-    from exval.fields import FIELDS
+    from exval.fields.named import named_field
     from exval.fields.saved import open_field, save_field
+    from exval.report import write_report
+    from exval.tasks.field.diagnosis import variogram_table
+    from exval.tasks.field.words import held_inside, in_words, inner_table, verdict
 
     out = Path(out)
     refuse_existing(out, force)
-    field = FIELDS[method]()
-    if "seed" in field.get_params():
-        field.set_params(seed=seed)
+    field = named_field(method, settings, seed=seed, device=device)
     samples = read_samples(data, space=space, donor=donor, regions=regions, genes=genes, unit=unit)
     began, cpu = time.perf_counter(), time.process_time()
     with threadpool_limits(threads):
@@ -68,10 +76,21 @@ def brain_fit(
         "data": samples.name, "space": samples.space, "unit": samples.unit, "regions": list(samples.regions),
         "notes": samples.notes, "warnings": samples.warnings, "seed": seed,
         "seconds": round(time.perf_counter() - began, 2), "cpu_seconds": round(time.process_time() - cpu, 2),
+        "parameters": field.n_parameters(), "title": f"{samples.name}: {field.title}", "folder": str(out),
+        "in_words": in_words(field, samples.regions), "held_inside": held_inside(samples.places),
+        "card": vars(field.card), "n": len(samples.places), "n_genes": len(samples.genes),
     }  # fmt: skip
+    inner = inner_table(field, samples.genes)
+    config["verdict"] = verdict(field, config, inner)
+    measured = {"measured": field.standardised(samples.values_ng)[:, field.sd_g_ > 0]}
+    found = {"inner_errors": inner, "field_variogram": variogram_table(samples.places.folded(), measured, seed)}
     with atomic_path(out) as part:
         part.mkdir(exist_ok=True)
+        for name, table in found.items():
+            if len(table):
+                write_table(table, part / "extras" / f"{name}.parquet")
         save_field(part, field, samples.places, samples.values_ng, config)
+        write_report(part)
     warn(samples.warnings)
     return open_field(out).config
 
@@ -102,8 +121,10 @@ def brain_map(
     run: str | Path,
     *,
     atlas: str | Path | None = None,
+    atlas_info: str | Path | None = None,
     resolution: int | None = None,
     genes: Any = None,
+    donor: str | None = None,
     sd: bool = True,
     out: str | Path,
     force: bool = False,
@@ -118,74 +139,159 @@ def brain_map(
     atlas
         NIfTI of labels in MNI space: ``parcels_mean.csv`` and ``parcels_sd.csv``, parcels x genes, are written. A
         parcel is the mean over up to 300 of its voxels; its sd is that of a measurement there.
+    atlas_info
+        csv of its labels, as of :class:`exval.data.ahba.atlas.Atlas`: names for the page.
     resolution
         mm: one ``GENE_mean.nii.gz`` (and ``GENE_sd.nii.gz``) for each gene.
     genes
         Which; all by default.
+    donor
+        One of the run: what a sample of this donor would show. By default of nobody in particular.
     sd
-        Write the standard deviations too.
+        Write the standard deviations too, where the field has any.
     out, force, threads
-        As everywhere.
+        As everywhere; ``report.html`` in ``out`` shows up to three genes.
 
     Raises
     ------
     InputError, GeneError
-        Neither or both of atlas and resolution; no field; none of the genes.
+        Neither or both of atlas and resolution; no field; a donor that is not in the run; none of the genes.
     """
     from threadpoolctl import threadpool_limits
 
-    from exval.data.files import atomic_path, refuse_existing
-    from exval.data.genelist import words_of
+    from exval import __version__
+    from exval.data.files import atomic_path, refuse_existing, write_json
+    from exval.fields.base import Told
+    from exval.fields.places import Places
     from exval.fields.saved import open_field
+    from exval.report import write_report
+    from exval.tasks.field.volumes import of_voxels
 
     if (atlas is None) == (resolution is None):
         raise InputError("give --atlas ATLAS.nii.gz for parcels or --resolution MM for voxels")
     out = Path(out)
     refuse_existing(out, force)
     saved = open_field(run)
-    columns = np.arange(len(saved.genes))
-    if genes is not None:
-        wanted = words_of(genes, "--genes")
-        columns = pd.Index(saved.genes).get_indexer(wanted)
-        if (columns < 0).any():
-            lost = [name for name, i in zip(wanted, columns) if i < 0]
-            raise GeneError(f"{len(lost)} of {len(wanted)} genes are not in the run: {', '.join(lost[:5])}")
+    columns, lines = _columns(saved.genes, genes), []
+    if donor is not None:
+        if donor not in saved.config["donors"]:
+            there = ", ".join(saved.config["donors"]) or "none is named in it"
+            raise InputError(f"--donor {donor}: not a donor of {run}; there are: {there}")
+        if "donor" not in saved.field.sees:
+            lines.append(f"{saved.field.title} does not look at donors: the maps are the same for every donor")
     names, field = saved.genes[columns], saved.field
+
+    def tell(places: Places) -> Told:
+        told = field.predict(of_voxels(places.xyz_n3, donor), sd=sd)
+        return Told(told.mean_mg[:, columns], None if told.sd_mg is None else told.sd_mg[:, columns])
+
+    began, cpu = time.perf_counter(), time.process_time()
     with threadpool_limits(threads), atomic_path(out) as part:
         part.mkdir(exist_ok=True)
         if atlas is not None:
-            parcels = _parcels(field, atlas, columns, names, sd, part)
-            text = f"{len(parcels)} parcels x {len(names)} genes by {field.title}"
-            return Maps(out, parcels, [], f"{text}, fitted to {saved.config['n']:,} samples of {saved.config['data']}.")
-        from exval.tasks.field.volumes import template_grid, write_maps
+            parcels, found = _parcels(tell, atlas, atlas_info, names, part)
+            volumes, what = [], f"{len(parcels)} parcels"
+        else:
+            parcels, (volumes, found, n_voxels) = (
+                None,
+                _voxels(tell, resolution, names, len(saved.genes), part, threads),
+            )
+            what = f"{n_voxels:,} voxels at {resolution} mm"
+        whose = f" as in donor {donor}" if donor is not None else ""
+        verdict = (
+            f"{what} x {len(names)} genes by {field.title}{whose}, fitted to {saved.config['n']:,} samples of "
+            f"{saved.config['data']}."
+        )
+        if sd and not found["has_sd"]:
+            lines.append(f"{field.title} tells no sd: only means were written")
+        config = {
+            "kind": "field-map", "version": __version__, "verdict": verdict, "run": str(run),
+            "atlas": atlas and str(atlas), "resolution": resolution, "donor": donor, "warnings": lines,
+            "data": saved.config["data"],
+            "title": f"{saved.config['data']}: maps by {field.title}", "method": field.name,
+            "unit": saved.config["unit"], "n": saved.config["n"], "n_genes": len(names), "space": saved.config["space"],
+            "what": what, "sd": bool(found["has_sd"]), "folder": str(out),
+            "seconds": round(time.perf_counter() - began, 2), "cpu_seconds": round(time.process_time() - cpu, 2),
+        }  # fmt: skip
+        write_json(part / "config.json", config)
+        _write_pictures(part, found)
+        write_report(part)
+    warn(lines)
+    return Maps(out, parcels, [out / path.name for path in volumes], verdict)
 
-        grid = template_grid(resolution)
-        paths = write_maps(lambda places: field.predict(places).mean_mg[:, columns], grid, names, part, "mean",
-                           threads or 2)  # fmt: skip
-        if sd:
-            paths += write_maps(lambda places: field.predict(places, sd=True).sd_mg[:, columns], grid, names, part,
-                                "sd", threads or 2)  # fmt: skip
-    text = f"{len(grid):,} voxels at {resolution} mm x {len(names)} genes by {field.title}"
-    return Maps(out, None, [out / path.name for path in paths],
-                f"{text}, fitted to {saved.config['n']:,} samples of {saved.config['data']}.")  # fmt: skip
+
+def _columns(known: np.ndarray, genes: Any) -> np.ndarray:
+    from exval.data.genelist import words_of
+
+    if genes is None:
+        return np.arange(len(known))
+    wanted = words_of(genes, "--genes")
+    columns = pd.Index(known).get_indexer(wanted)
+    if (columns < 0).any():
+        lost = [name for name, i in zip(wanted, columns) if i < 0]
+        raise GeneError(f"{len(lost)} of {len(wanted)} genes are not in the run: {', '.join(lost[:5])}")
+    return columns
 
 
-def _parcels(field, atlas, columns, names, sd: bool, folder: Path) -> pd.DataFrame:
+def _voxels(tell, resolution: int, names, n_known: int, folder: Path, threads: int | None):
+    """Volumes of every gene; what the page shows of up to three; voxels."""
+    import nibabel
+
+    from exval.tasks.field.pictures import pictures, telling
+    from exval.tasks.field.volumes import BLOCK, of_voxels, safe, template_grid, write_maps
+
+    grid = template_grid(resolution)
+    some = np.linspace(0, len(grid) - 1, min(len(grid), SOME)).astype(int)
+    first = tell(of_voxels(grid.xyz(some)))
+    block = int(np.clip(AT_ONCE // max(n_known, 1), 1000, BLOCK))
+    paths = write_maps(tell, grid, names, folder, threads or 2, block)
+    frames = []
+    for i in telling(first.mean_mg, first.sd_mg):
+        read = {what: nibabel.load(folder / f"{safe(names[i])}_{what}.nii.gz").get_fdata(dtype=np.float32)
+                for what in ("mean", "sd")[: 1 + (first.sd_mg is not None)]}  # fmt: skip
+        values = {what: volume[tuple(grid.voxel_v3.T)] for what, volume in read.items()}
+        frames.append(pictures(grid.xyz(), values).assign(gene=str(names[i])))
+    return paths, {"map_pictures": pd.concat(frames), "has_sd": first.sd_mg is not None}, len(grid)
+
+
+def _parcels(tell, atlas, info, names, folder: Path):
+    """Tables of every gene, written and returned; what the page shows of up to three."""
     from exval.data.ahba.atlas import Atlas
-    from exval.fields.places import Places
+    from exval.tasks.field.pictures import pictures, telling
+    from exval.tasks.field.volumes import of_voxels
 
-    volume = Atlas.load(atlas)
+    volume = Atlas.load(atlas, info)
     means, sds = [], []
     for number in range(len(volume.id_p)):
         rows = np.flatnonzero(volume.parcel_v == number)
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), PER_PARCEL)).astype(int))]
-        told = field.predict(Places.of(volume.position_v3[rows]), sd=sd)
-        means.append(told.mean_mg[:, columns].mean(0))
-        if sd:
-            sds.append(np.sqrt((told.sd_mg[:, columns] ** 2).mean(0)))
+        told = tell(of_voxels(volume.position_v3[rows]))
+        means.append(told.mean_mg.mean(0))
+        if told.sd_mg is not None:
+            sds.append(np.sqrt((told.sd_mg**2).mean(0)))
     index = pd.Index(volume.id_p, name="parcel")
     table = pd.DataFrame(np.array(means), index=index, columns=names)
     table.to_csv(folder / "parcels_mean.csv")
-    if sd:
-        pd.DataFrame(np.array(sds), index=index, columns=names).to_csv(folder / "parcels_sd.csv")
-    return table
+    spread = pd.DataFrame(np.array(sds), index=index, columns=names) if sds else None
+    if spread is not None:
+        spread.to_csv(folder / "parcels_sd.csv")
+    label = None
+    if volume.info is not None and "label" in volume.info:
+        side = volume.info["hemisphere"].map({"L": ", left", "R": ", right"}).fillna("")
+        label = volume.info["label"].astype(str) + side.astype(str)
+    frames, lists = [], []
+    for i in telling(table.to_numpy(), None if spread is None else spread.to_numpy()):
+        one = {"mean": table.iloc[:, i].to_numpy()} | ({} if spread is None else {"sd": spread.iloc[:, i].to_numpy()})
+        frames.append(pictures(volume.position_v3, {what: value_p[volume.parcel_v] for what, value_p in one.items()})
+                      .assign(gene=str(names[i])))  # fmt: skip
+        lists.append(pd.DataFrame({"gene": str(names[i]), "parcel": index.astype(str) if label is None else label.array,
+                                   "mean": one["mean"], "sd": one.get("sd", np.nan)}))  # fmt: skip
+    return table, {"map_pictures": pd.concat(frames), "map_parcels": pd.concat(lists), "has_sd": spread is not None}
+
+
+def _write_pictures(folder: Path, found: dict[str, Any]) -> None:
+    from exval.bench.folder import write_table
+
+    for name, table in found.items():
+        if isinstance(table, pd.DataFrame):
+            write_table(table.reset_index(drop=True), folder / "extras" / f"{name}.parquet")

@@ -28,6 +28,7 @@ def evaluate_field(
     donor: str = "donor",
     regions: tuple[str, ...] | None = None,
     unit: str | None = None,
+    show: str | None = None,
     out: str | Path | None = None,
     force: bool = False,
     threads: int | None = None,
@@ -52,6 +53,8 @@ def evaluate_field(
         mm around a block that is not trained on; by default the range of the variogram.
     space, donor, regions, unit
         See :func:`exval.data.brain.read_samples`.
+    show
+        Name of the field whose errors the report draws; by default the best by R2.
     out, force, threads
         As everywhere.
 
@@ -86,6 +89,9 @@ def evaluate_field(
         refuse_existing(out, force)
     asked = list(dict.fromkeys(FIELDS[name].name for name in split_specs(DEFAULTS if method is None else method)))
     asked = [*(name for name in ALWAYS if name not in asked), *asked]
+    shown = None if show is None else FIELDS[show].name
+    if shown is not None and shown not in asked:
+        raise InputError(f"--show {show}: not among the fields compared ({', '.join(asked)})")
     samples = read_samples(data, space=space, donor=donor, regions=regions, genes=genes, unit=unit)
     places, notes = samples.places, list(samples.notes)
     if split_by is None:
@@ -105,8 +111,8 @@ def evaluate_field(
         "warnings": samples.warnings,
     }  # fmt: skip
     with threadpool_limits(threads):
-        found = evaluate_fields(places, samples.values_ng, samples.genes, methods, splits, data=samples.name,
-                                unit=samples.unit, config=config)  # fmt: skip
+        found = evaluate_fields(places, samples.values_ng, samples.genes, methods, splits, show=shown,
+                                data=samples.name, unit=samples.unit, config=config)  # fmt: skip
     if out is not None:
         with atomic_path(out) as part:
             found.save(part)

@@ -58,6 +58,29 @@ def list_completers() -> list[dict[str, Any]]:
     ]
 
 
+def list_fields() -> list[dict[str, Any]]:
+    """Every way of telling expression at unseen places of the brain (:func:`exval.verbs.brain_fit.brain_fit`).
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``aliases``, ``verbs`` (``["map"]``), ``has_sd`` and the fields of its card.
+
+    Examples
+    --------
+    >>> "kriging" in [field["name"] for field in list_fields()]
+    True
+    """
+    from dataclasses import asdict
+
+    from exval.fields import FIELDS
+
+    return [
+        {"name": name, "aliases": list(cls.aliases), "verbs": ["map"], "has_sd": cls.bars, **asdict(cls.card)}
+        for name, cls in FIELDS.items()
+    ]
+
+
 def method_card(name: str) -> dict[str, Any]:
     """Everything that is to be known of one method.
 
@@ -79,11 +102,14 @@ def method_card(name: str) -> dict[str, Any]:
     """
     import inspect
 
+    from exval.fields import FIELDS
     from exval.methods.base import METHODS
     from exval.methods.completion import COMPLETERS
     from exval.methods.imputation.base import Imputer
 
-    if name in list(COMPLETERS) and name not in list(METHODS):
+    if name in list(FIELDS) and name not in [*METHODS, *COMPLETERS]:
+        cls, rows = FIELDS[name], list_fields()
+    elif name in list(COMPLETERS) and name not in list(METHODS):
         cls, rows = COMPLETERS[name], list_completers()
     else:
         cls, rows = METHODS[name], list_methods()

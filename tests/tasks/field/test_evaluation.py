@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from exval.errors import InputError
+from exval.fields.base import Told
 from exval.fields.gp import GaussianProcess
 from exval.fields.knn import KNearest
 from exval.fields.mean import MeanField
 from exval.fields.places import Places
 from exval.fields.structure_mean import StructureMean
-from exval.tasks.field.evaluation import ARMS, evaluate_fields
+from exval.report import write_report
+from exval.tasks.field.evaluation import ARMS, evaluate_fields, one_fold
 from exval.tasks.field.splits import field_splits
 
 
@@ -65,6 +67,53 @@ def test_a_held_out_donor_is_nobody_in_particular(world):
 
     evaluate_fields(places, values, ["A", "B"], [Spy()], field_splits(places))
     assert {None} in seen
+
+
+class Mute(KNearest):
+    """Tells no sd."""
+
+    name = ""
+    title = "mute"
+
+    def predict(self, places, sd=False):
+        return Told(super().predict(places).mean_mg)
+
+
+def test_a_field_without_an_sd_stands_beside_the_others(world, tmp_path):
+    places, values = world
+    found = evaluate_fields(places, values, ["A", "B"], [Mute(), KNearest()], field_splits(places))
+    rows = found.rows[found.rows.method == "mute"]
+    assert "r2" in set(rows.metric) and not rows.metric.str.contains("coverage|nll").any()
+    assert found.rows[found.rows.metric == "coverage_95"].method.unique().tolist() == ["knn"]
+    assert set(found.extras["field_coverage"].method) == {"knn"}
+    assert found.predictions[found.predictions.method == "mute"].sd.isna().all()
+    alone = evaluate_fields(places, values, ["A", "B"], [Mute()], field_splits(places))
+    assert "field_coverage" not in alone.extras
+    page = write_report(found.save(tmp_path)).read_text()
+    assert "Whether the sds keep their word" in page and "No sd: mute" in page
+
+
+def test_what_was_predicted_is_kept(world):
+    places, values = world
+    found = evaluate_fields(places, values, ["A", "B"], [MeanField(), KNearest()], field_splits(places))
+    kept = found.predictions
+    assert len(kept) == 2 * 2 * 240 * 2 and found.config["predictions"] == "all 2 genes"
+    assert (found.config["best"], found.config["shown"]) == ("knn", "knn")
+    np.testing.assert_allclose(kept.truth, values[kept["sample"], kept.gene.cat.codes], rtol=1e-5)
+    np.testing.assert_allclose(kept[["x", "y", "z"]], places.xyz_n3[kept["sample"]], rtol=1e-5)
+    one = kept[(kept.method == "knn") & (kept.arm == ARMS[0]) & (kept.fold == 2) & (kept.gene == "A")]
+    table = found.extras["field_genes"].set_index(["method", "arm", "fold", "gene"])
+    error = np.sqrt(((one.truth - one.prediction) ** 2).mean())
+    assert error == pytest.approx(table.loc["knn", ARMS[0], 2, "A"].rmse, rel=1e-4)
+    shown = evaluate_fields(places, values, ["A", "B"], [MeanField(), KNearest()], field_splits(places), show="mean")
+    assert shown.config["shown"] == "mean" and "errors of mean" in set(shown.extras["field_variogram"].what)
+
+
+def test_one_fold_gives_tables_and_cost(world):
+    places, values = world
+    tables, cost = one_fold(places, values, ["A", "B"], KNearest(), field_splits(places).folds[0], True)
+    assert [table.arm.iloc[0] for table in tables] == list(ARMS) and len(tables[0]) == 2
+    assert list(cost) == ["method", "seconds", "peak_mb", "parameters"]
 
 
 def test_two_of_one_name_or_none_that_works_are_refused(world):

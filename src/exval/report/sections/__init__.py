@@ -18,6 +18,9 @@ def sections(folder: Folder) -> list[Section]:
         completion_genes,
         completion_missing,
         confusion,
+        correlate,
+        correlate_genes,
+        correlate_methods,
         cost,
         coverage,
         explain_checks,
@@ -26,7 +29,13 @@ def sections(folder: Folder) -> list[Section]:
         explain_methods,
         explain_sets,
         failures,
+        field_brain,
+        field_calibration,
+        field_map,
+        field_run,
         field_table,
+        field_truth,
+        field_variogram,
         frontier,
         further,
         genes,
@@ -66,7 +75,13 @@ def sections(folder: Folder) -> list[Section]:
         order = (survival_table, survival_km, survival_time, survival_null, survival_features, survival_left_out, cost,
                  paragraph)  # fmt: skip
     if folder.kind == "field":
-        order = (field_table, splits, cost, paragraph)
+        order = (field_table, field_brain, field_variogram, field_calibration, splits, cost, paragraph)
+    if folder.kind in ("field-run", "field-map"):
+        order = (field_run, field_map, field_variogram, paragraph)
+    if folder.kind == "field-truth":
+        order = (field_truth,)
+    if folder.kind == "correlate":
+        order = (correlate, correlate_genes, correlate_methods)
     if folder.kind == "explain":
         order = (explain_genes, explain_checks, explain_deletion, explain_sets, explain_methods)
     if folder.kind == "bench":

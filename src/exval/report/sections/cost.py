@@ -18,14 +18,14 @@ def section(folder: Folder) -> Section | None:
     if len(rows):
         slices = [name for name in dict.fromkeys(rows["slice"].astype(str)) if name == "all" or name.startswith("arm=")]
         slice = slices[0] if slices else "all"
-        shown = pooled(rows, None, slice)
+        metric = "r2" if folder.kind == "field" else default_metric(rows)
+        shown = pooled(rows, metric, slice)
         shown = shown[shown.seconds > 0]
         if len(shown) > 1:
-            metric = default_metric(rows)
             title = NAMES.get(metric, metric)
             parts.append(
                 figure(
-                    lambda: pl.cost(rows, slice=slice, palette=folder.method_colours),
+                    lambda: pl.cost(rows, metric=metric, slice=slice, palette=folder.method_colours),
                     f"{title} against CPU-seconds for {len(shown)} methods.",
                     f"Further {'down' if metric in LOWER_IS_BETTER else 'up'} and to the left is better.",
                 )

@@ -54,7 +54,8 @@ def conclude(
                     "n": int(here[here.method == title].drop_duplicates(["fold", "seed"]).n.sum()),
                     "seconds": spent.seconds[title], "peak_mb": spent.peak_mb[title]}  # fmt: skip
             for metric, values in cubes.items():
-                rows.append({**head, "metric": metric, "value": float(np.nanmean(values[i]))})
+                if np.isfinite(values[i]).any():  # a field without an sd has no coverage
+                    rows.append({**head, "metric": metric, "value": float(np.nanmean(values[i]))})
             if title == against:
                 continue
             for metric in COMPARED:
@@ -72,7 +73,8 @@ def conclude(
 def cube(table: pd.DataFrame, metric: str, titles: list[str]) -> np.ndarray:
     """(method, held-out unit, gene); repeats of one unit are averaged."""
     wide = table.pivot_table(index=["method", "fold"], columns="gene", values=metric, aggfunc="mean", dropna=False)
-    return np.stack([wide.loc[title].to_numpy() for title in titles])
+    genes, folds = sorted(table.gene.unique()), sorted(table.fold.unique())
+    return np.stack([wide.loc[title].reindex(index=folds, columns=genes).to_numpy() for title in titles])
 
 
 def difference(gap_ug: np.ndarray, seed: int = 0) -> tuple[float, float, float]:

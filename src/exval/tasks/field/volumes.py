@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from exval.errors import InputError
+from exval.fields.base import Told
 from exval.fields.places import Places
 from exval.progress import track
 
@@ -54,6 +57,16 @@ class Grid:
         return out
 
 
+def of_voxels(xyz_v3: np.ndarray, donor: str | None = None) -> Places:
+    """Places of voxels, without the checks of :meth:`Places.of`: mm of a parcel may well be whole numbers above zero.
+
+    >>> of_voxels(np.array([[2.0, 4.0, 6.0]]), "9861").donor_n.tolist()
+    ['9861']
+    """
+    n = len(xyz_v3)
+    return Places(np.asarray(xyz_v3, float), np.full(n, donor, dtype=object), np.empty((n, 0), dtype=object))
+
+
 def template_grid(resolution: int = 2) -> Grid:
     """Grey and white matter of the MNI152 template that nilearn ships, at a resolution in mm.
 
@@ -74,51 +87,93 @@ def template_grid(resolution: int = 2) -> Grid:
 
 
 def write_maps(
-    tell: Callable[[Places], np.ndarray],
+    tell: Callable[[Places], Told],
     grid: Grid,
     genes: Sequence[str],
     folder: Path,
-    suffix: str = "mean",
     threads: int = 2,
+    block: int = BLOCK,
 ) -> list[Path]:
-    """Write ``GENE_suffix.nii.gz`` for every gene.
+    """Write ``GENE_mean.nii.gz``, and ``GENE_sd.nii.gz`` where sds are told, for every gene.
 
-    Values are told for blocks of voxels, all genes at once, into a file on disk, from which the volumes are then made
-    gene by gene: memory holds one block, and a volume for each thread.
+    Mean and sd are told together for blocks of voxels, all genes at once, into files on disk, from which the volumes
+    are then made gene by gene: memory holds one block, and a volume for each thread.
 
     Parameters
     ----------
     tell
-        Places -> (m, g) values.
+        Places -> means and, perhaps, sds (m, g).
     grid
         Where.
     genes
         (g,) names, which become those of the files.
     folder
         It exists.
-    suffix
-        ``mean`` or ``sd``.
     threads
         Volumes that are packed at once.
+    block
+        Voxels told at once.
 
     Returns
     -------
     list of pathlib.Path
+        All means, then all sds.
     """
-    with tempfile.NamedTemporaryFile(prefix="exval-", dir=folder) as room:
-        table_gv = np.memmap(room.name, dtype=np.float32, mode="w+", shape=(len(genes), len(grid)))
-        starts = range(0, len(grid), BLOCK)
-        for start in track(starts, f"Telling the {suffix}", total=len(starts)):
-            here = slice(start, start + BLOCK)
-            table_gv[:, here] = tell(Places.of(grid.xyz(here))).T
+    with contextlib.ExitStack() as room:
+        tables: dict[str, Table] = {}
+        for start in track(range(0, len(grid), block), "Telling voxels", total=-(-len(grid) // block)):
+            told = tell(of_voxels(grid.xyz(slice(start, start + block))))
+            for what, value_mg in (("mean", told.mean_mg), ("sd", told.sd_mg)):
+                if value_mg is not None:
+                    if what not in tables:
+                        tables[what] = room.enter_context(Table(folder, len(genes), len(grid)))
+                    tables[what].write(start, value_mg)
 
-        paths = [folder / f"{safe(gene)}_{suffix}.nii.gz" for gene in genes]
+        work = [(what, i) for what in tables for i in range(len(genes))]
+        paths = [folder / f"{safe(genes[i])}_{what}.nii.gz" for what, i in work]
+
+        def one(number: int) -> None:
+            what, i = work[number]
+            _write(grid, tables[what].read(i), paths[number], f"exval {genes[i]} {what}")
+
         with ThreadPoolExecutor(max(threads, 1)) as pool:
-            work = pool.map(lambda i: _write(grid, table_gv[i], paths[i], f"exval {genes[i]} {suffix}"),
-                            range(len(genes)))  # fmt: skip
-            for _ in track(work, "Writing maps", total=len(genes)):
+            for _ in track(pool.map(one, range(len(work))), "Writing maps", total=len(work)):
                 pass
     return paths
+
+
+class Table:
+    """A (g, v) float32 table in a file of its own that goes when it is closed: written by voxels, read by genes.
+
+    Plain reads and writes, so that no page of it counts as memory of the process.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder, Table(Path(folder), 2, 3) as table:
+    ...     table.write(1, np.array([[1.0, 5.0], [2.0, 6.0]]))
+    ...     table.read(1).tolist()
+    [0.0, 5.0, 6.0]
+    """
+
+    def __init__(self, folder: Path, genes: int, voxels: int) -> None:
+        self._file = tempfile.TemporaryFile(prefix="exval-", dir=folder)  # noqa: SIM115
+        self._voxels = voxels
+        self._file.truncate(4 * genes * voxels)
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+
+    def write(self, start: int, value_mg: np.ndarray) -> None:
+        """Values of the voxels from ``start`` on, all genes."""
+        for gene, row in enumerate(np.ascontiguousarray(value_mg.T, dtype=np.float32)):
+            os.pwrite(self._file.fileno(), row, 4 * (gene * self._voxels + start))
+
+    def read(self, gene: int) -> np.ndarray:
+        """(v,) values of one gene; threads may read at once."""
+        return np.frombuffer(os.pread(self._file.fileno(), 4 * self._voxels, 4 * gene * self._voxels), np.float32)
 
 
 def _write(grid: Grid, value_v: np.ndarray, path: Path, what: str) -> None:

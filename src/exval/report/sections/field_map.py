@@ -1,0 +1,58 @@
+"""Maps of a field: pictures of a few genes, the highest and lowest parcels, and what was written."""
+
+from __future__ import annotations
+
+from exval import pl
+from exval.errors import InputError
+from exval.pl._brain import NEEDED
+from exval.report import numbers
+from exval.report.figures import figure
+from exval.report.folder import Folder
+from exval.report.html import tag
+from exval.report.section import Section
+
+
+def section(folder: Folder) -> Section | None:
+    """Up to three genes."""
+    found = folder.table("map_pictures", "gene", "what", "view", "cut", "a", "b", "size", "value")
+    if folder.kind != "field-map" or found is None:
+        return None
+    config, parcels = folder.config, folder.table("map_parcels", "gene", "parcel", "mean", "sd")
+    unit, genes = str(config.get("unit") or ""), list(dict.fromkeys(found.gene.astype(str)))
+    parts: list[object] = [tag("p", _words(config, genes, parcels is not None), cls="note")]
+    for gene in genes:
+        parts.append(tag("h3", gene))
+        try:
+            alt = f"Mean and sd of {gene} on three slices and in a glass brain."
+            parts.append(figure(lambda gene=gene: pl.brain_map(found, gene, unit=unit), alt, cls="wide", shades=True))
+        except InputError as fault:
+            if str(fault) != NEEDED:
+                raise
+            parts.append(tag("p", f"No pictures: {fault}.", cls="note"))
+        if parcels is not None:
+            parts.append(tag("div", figure(
+                lambda gene=gene: pl.parcels(parcels, gene, unit=unit), f"Highest and lowest parcels of {gene}.",
+                "Lines: one sd of a measurement in the parcel on either side.",
+            ), cls="grid"))  # fmt: skip
+    spent = numbers.seconds(config.get("cpu_seconds"))
+    mean, sd = ("GENE_mean.nii.gz", "GENE_sd.nii.gz") if parcels is None else ("parcels_mean.csv", "parcels_sd.csv")
+    files = mean + (f" and {sd}" if config.get("sd") else "")
+    files += " (millimetres of MNI152: any viewer of NIfTI opens them)" if parcels is None else " (parcels by genes)"
+    parts.append(tag("p", f"Written: {files}, in {spent} of CPU time.", cls="note"))
+    return Section.of("maps", "The maps", tag("div", parts, cls="stack"))
+
+
+def _words(config, genes: list[str], parcels: bool) -> str:
+    whose = f"a sample of donor {config['donor']}" if config.get("donor") else "a sample of nobody in particular"
+    text = f"What {config.get('method')} expects of {whose}. "
+    if len(genes) < int(config.get("n_genes") or 0):
+        text += (
+            "Shown are the gene whose map varies most against its sd, one in the middle and the one that varies least. "
+        )
+    text += "Scales run from the 1st to the 99th percentile of what is shown. "
+    if parcels:
+        text += "Every voxel of a parcel has the parcel's value. "
+    return text + (
+        "The sd is that of a measurement: what is not known of the mean, and noise. Where it is as large as the spread "
+        "of the mean, the map says little."
+    )

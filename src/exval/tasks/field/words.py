@@ -1,0 +1,103 @@
+"""What a fitted field chose, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from exval.fields.base import Field
+from exval.fields.network import Siren
+from exval.fields.places import Places, codes
+from exval.tasks.field.evaluation import ARMS
+
+
+def in_words(field: Field, regions: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """What was chosen on the samples, a name and a sentence each.
+
+    Parameters
+    ----------
+    field
+        Fitted.
+    regions
+        What the levels of regions are called.
+
+    Examples
+    --------
+    >>> from exval.fields.kriging import OrdinaryKriging
+    >>> xyz = np.random.default_rng(0).uniform(-40, 40, (60, 3))
+    >>> in_words(OrdinaryKriging().fit(Places.of(xyz), np.sin(xyz[:, 1:] / 20)))[0][0]
+    'variogram'
+    """
+    found: list[tuple[str, str]] = []
+    chosen = getattr(field, "chosen_", None) or ()
+    for i, omega in enumerate(chosen if isinstance(field, Siren) else ()):
+        tried = ", ".join(f"{one:g}" for one in field.omegas)
+        found.append((f"bandwidth, {ARMS[0] if i else ARMS[1]}", f"omega {omega:g}, of {tried}, by inner hold-out"))
+    for kernel, noise_g in () if isinstance(field, Siren) else chosen:
+        names = [*regions, *(f"level {k + 1}" for k in range(len(regions), len(kernel.regions)))]
+        parts = [f"same {name} {variance:.2g}" for name, variance in zip(names, kernel.regions)]
+        parts += [f"same donor {kernel.donor:.2g}"] if kernel.donor else []
+        text = f"Matern-{2 * kernel.smoothness:.0f}/2 of the distance, length {kernel.length:.0f} mm"
+        text += f", {kernel.tissue:.0f} mm from no to all grey or white matter" if kernel.tissue else ""
+        text += f"; beside its variance of 1: {', '.join(parts)}" if parts else ""
+        text += f"; noise {np.median(noise_g):.2g} (median gene; {noise_g.min():.2g} to {noise_g.max():.2g})"
+        found.append((f"covariance, {ARMS[0] if kernel.regions else ARMS[1]}", text))
+    if isinstance(getattr(field, "variogram_", None), tuple):
+        nugget, sill, length = field.variogram_
+        text = f"nugget {nugget:.2f} and sill {sill:.2f} variances of the gene, length {length:.0f} mm"
+        found.append(
+            ("variogram", text + f"; the {field.get_params().get('k', '')} nearest samples are weighted by it")
+        )
+    if isinstance(getattr(field, "length_", None), int | float):
+        found.append(("length", f"{field.length_:g} mm, by inner hold-out"))
+    return found
+
+
+def inner_table(field: Field, genes: Sequence[str]) -> pd.DataFrame:
+    """What the inner hold-out found, gene by gene.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``gene, arm, kind, value``. Kind ``error``: root of the mean squared error there, in standard deviations of the
+        gene, for fields without an sd of their own. Kind ``stretch``: by how much the field's own sds had to be
+        multiplied to be as large as the errors made there. No rows for a field without error bars.
+    """
+    frames = []
+    for told, bars in (getattr(field, "_errors", None) or {}).items():
+        size_g = getattr(bars, "size_g", None)
+        if size_g is not None:
+            frames.append(pd.DataFrame({"gene": np.asarray(genes, dtype=str), "arm": ARMS[0] if told else ARMS[1],
+                                        "kind": "stretch" if field.own_sd else "error", "value": size_g}))  # fmt: skip
+    if not frames:
+        return pd.DataFrame(columns=["gene", "arm", "kind", "value"])
+    return pd.concat(frames, ignore_index=True).sort_values("arm", kind="stable", ascending=False, ignore_index=True)
+
+
+def held_inside(places: Places) -> str:
+    """What :func:`exval.fields.errorbars.inner_folds` holds out of these samples.
+
+    >>> held_inside(Places.of(np.arange(9.0).reshape(3, 3)))
+    'blocks of space'
+    """
+    names, code_n, _ = codes(places.donor_n, places.donor_n[:0])
+    return "donors" if len(names) >= 3 and (code_n >= 0).all() else "blocks of space"
+
+
+def verdict(field: Field, config: dict[str, Any], inner: pd.DataFrame) -> str:
+    """The first sentence of a run's page."""
+    text = f"{field.title} fitted to {config['n']:,} samples x {config['n_genes']:,} genes of {config['data']}."
+    if not len(inner):
+        return text + " It tells no sd."
+    arm = inner.arm.iloc[0]
+    value = inner.value[inner.arm == arm]
+    where = f"{config['held_inside']} held out of the fit, one after the other"
+    if inner.kind.iloc[0] == "error":
+        return f"{text} With {where}, it reached R2 {(1 - value**2).mean():.3f} ({arm}; mean over genes)."
+    return (
+        f"{text} With {where}, errors were {value.median():.2f} times what its own sds said ({arm}; median gene); the "
+        "sds that it tells are stretched by that."
+    )
