@@ -222,7 +222,34 @@ def null() -> str:
 
 def speed() -> str:
     """Time and memory."""
-    return ""
+    found = beside("brain_speed")
+    if found is None:
+        return ""
+    rows = []
+    for name in ("gp", "siren"):
+        one = found[name]
+        for what, key in (("fitted", "without_error_bars"), ("with error bars", "with_error_bars")):
+            rows.append([f"{name}, 100 genes x 3,702 samples, {what}", f"{one[key]['cpu_seconds']:.0f}",
+                         f"{one[key]['seconds']:.0f}", f"{one['peak_mb']:,.0f}"])  # fmt: skip
+    one = found["map"]
+    rows.append([f"siren, 1 mm means of 100 genes at {one['voxels']:,} voxels, files written",
+                 f"{one['cpu_seconds']:.0f}", f"{one['seconds']:.0f}", f"{one['peak_mb']:,.0f}"])  # fmt: skip
+    sd, own = found["sd"]["sd"]["minutes_at_1mm"], found["published"]
+    ratio = 100 * own["map_of_a_gene_1mm"]["cpu_seconds"] / one["cpu_seconds"]
+    return f"""
+## Time and memory
+
+`benchmarks/brain_speed.py`, {found["threads"]} threads; invented genes.
+
+{table(["", "CPU-seconds", "seconds", "peak MB"], rows)}
+
+The standard deviations of `gp` at 1 mm take {sd["cpu_seconds"]:.0f} CPU-minutes (from {found["sd"]["sd"]["voxels"]:,}
+voxels), computed once for each noise ratio and scaled for each gene. The published network, measured in the same run,
+tells a row in {own["microseconds_per_row_predicted"]["cpu_seconds"]:.0f} microseconds:
+{own["map_of_a_gene_1mm"]["cpu_seconds"]:.0f} CPU-seconds a gene, {ratio:,.0f} times the map above for 100 genes, and
+{own["hours_of_10000_steps_3702_samples_100_genes"]["cpu_seconds"]:.0f} CPU-hours to train 10,000 steps on 100 genes
+(extrapolated from a few rows).
+"""
 
 
 def main() -> None:

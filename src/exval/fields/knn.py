@@ -16,9 +16,10 @@ class KNearest(Field):
 
     .. math:: \hat x(p) = \sum_{i \in N_k(p)} \frac{x_i}{d_i} \Big/ \sum_{i \in N_k(p)} \frac{1}{d_i}
 
-    A sample that lies exactly at the place is taken alone (their mean, where several do). With 10 neighbours and both
-    hemispheres laid onto one this is the dense map of abagen with bidirectional mirroring (Markello et al. 2021, eLife
-    10; ``get_interpolated_map``).
+    A sample that lies exactly at the place is taken alone (their mean, where several do). With 10 neighbours it is the
+    dense map of abagen (Markello et al. 2021, eLife 10; ``get_interpolated_map``). Instead of copying samples to the
+    other side, both hemispheres are laid onto one, which is the same but near the midline, where there a sample and its
+    mirror image both count.
 
     Parameters
     ----------
