@@ -12,7 +12,8 @@ from exval.tasks.correlating.conclude import minus, p_text
 
 ASKED = {
     "spatial surrogates": "maps as smooth as the contrast that know nothing of genes, {surrogates} of them",
-    "random lists": "other genes that are told as well at held-out samples, {random_lists} lists of the same size",
+    "random lists": "other genes that are told as well at held-out samples, {random_lists} lists of the same size; not "
+    "enough alone: lists of co-expressed genes pass with 9 to 34 % of unrelated smooth maps",
     "naive": "t distribution: takes every {at} as independent, which neighbours are not; shown for comparison only",
 }
 

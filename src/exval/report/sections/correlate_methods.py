@@ -57,7 +57,8 @@ def paragraph(folder: Folder) -> str:
         f"{config.get('field')} did not tell at samples held out by {config.get('held_out_by')} (R2 not above "
         f"{config.get('least_r2'):g}) were dropped. Correlations are held against {count(config.get('surrogates'))} "
         "surrogates of the contrast with about its variogram over straight-line distances, both hemispheres as they are"
-        f"{lists}; p are two-sided, and adjusted over genes for the false discovery rate. Variogram-matching "
-        "surrogates may still be liberal for maps with trends across the whole brain. All of this was done with exval "
+        f"{lists}; p are two-sided, and adjusted over genes for the false discovery rate. Of unrelated "
+        "simulated maps, 1 to 11 % pass p < 0.05 by surrogates: too few of rough, too many of noise-free ones that "
+        "are smooth over 40 mm (benchmarks/brain_null.py). All of this was done with exval "
         f"{config.get('version') or __version__} (seed {config.get('seed')})."
     )
