@@ -140,3 +140,19 @@ def test_no_region_and_no_donor_need_be_known(name, world):
 def test_positions_that_cannot_be_are_refused(xyz, words):
     with pytest.raises(InputError, match=words):
         Places.of(xyz)
+
+
+@fields
+def test_a_level_of_which_no_name_is_known_is_no_fault(name, world):
+    places, values, _ = world
+    half = Places.of(places.xyz_n3, places.donor_n, np.column_stack([places.regions_nk[:, 0], np.full(240, None)]))
+    assert np.isfinite(made(name).fit(half, values).predict(half).mean_mg).all()
+
+
+def test_a_copy_that_passes_through_its_samples_does_not_blow_up_the_sds():
+    """Nearly as many columns of the trend as samples."""
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform(-40, 40, (25, 3))
+    places, values = Places.of(xyz, list("ab") * 12 + ["a"]), np.sin(xyz / 20) + 0.1 * rng.normal(size=(25, 3))
+    told = FIELDS["regression-kriging"]().fit(places, values).predict(places, sd=True)
+    assert (told.sd_mg < 10 * values.std(0)).all()

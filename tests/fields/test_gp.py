@@ -46,3 +46,13 @@ def test_leaving_donors_out_at_once_is_leaving_them_out_one_by_one(world):
         np.testing.assert_allclose(short[0], long[0], atol=1e-7)
         np.testing.assert_allclose(short[1], long[1], rtol=0.2)  # the scale is that of all samples
         assert np.median(short[1] / long[1]) == pytest.approx(1.0, abs=0.03)
+
+
+def test_a_constant_gene_changes_nothing_for_the_others(world):
+    places, z = world
+    with_flat = np.column_stack([z, np.full(len(z), 4.0)])
+    one, other = GaussianProcess(subset=100).fit(places, z), GaussianProcess(subset=100).fit(places, with_flat)
+    assert [kernel for kernel, _ in one.chosen_] == [kernel for kernel, _ in other.chosen_]
+    a, b = one.predict(places, sd=True), other.predict(places, sd=True)
+    np.testing.assert_allclose(b.mean_mg[:, :3], a.mean_mg, atol=1e-5)
+    assert (b.mean_mg[:, 3] == 4.0).all() and (b.sd_mg[:, 3] == 0).all()

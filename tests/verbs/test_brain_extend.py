@@ -11,7 +11,7 @@ import pytest
 
 from exval.cli.app import main
 from exval.data.ahba.coordinates import corrected_table
-from exval.errors import GeneError, InputError
+from exval.errors import GeneError, InputError, UnitError
 from exval.fields.newgene import Factors, Loading
 from exval.fields.saved import open_field
 from exval.verbs.brain_extend import brain_extend
@@ -107,3 +107,25 @@ def test_samples_that_the_field_saw_are_told_by_a_copy_that_did_not(run):
     there = Places.of(other.obsm["mni"])
     np.testing.assert_array_equal(factors.at_samples(saved.field, saved.places, z_ng, there),
                                   factors.at(saved.field, there))  # fmt: skip
+
+
+def test_a_gene_known_at_all_samples_of_the_run_is_told_as_well(run, tmp_path):
+    """The field saw every one of them: parts of them are told by copies that did not."""
+    brain_extend(run, samples(240, "abc", 0, [*NAMES, "GAD1"]), out=tmp_path / "more")
+    again, asked = open_field(tmp_path / "more"), samples(200, "z", 2, ["GAD1"])
+    assert again.config["n"] == 240  # none of them twice
+    from exval.fields.places import Places
+
+    told = again.field.predict(Places.of(asked.obsm["mni"]), sd=True)
+    assert np.corrcoef(told.mean_mg[:, 4], np.asarray(asked.X)[:, 0])[0, 1] > 0.97
+    assert (np.abs(np.asarray(asked.X)[:, 0] - told.mean_mg[:, 4]) <= 1.96 * told.sd_mg[:, 4]).mean() >= 0.88
+
+
+def test_another_unit_and_what_is_there_already_are_refused(run, tmp_path):
+    other = samples(60, "d", 3)
+    other.uns["exval_unit"] = "z"
+    with pytest.raises(UnitError, match="is in z, the run in log2"):
+        brain_extend(run, other, out=tmp_path / "more")
+    with pytest.raises(InputError, match="are in the run already"):
+        brain_extend(run, samples(240, "abc", 0), out=tmp_path / "more")
+    assert not (tmp_path / "more").exists()

@@ -163,3 +163,21 @@ def test_the_commands(file, tmp_path, capsys):
     assert main(["brain", "fit", str(file), "--space", "talairach", "-o", str(tmp_path / "h")]) == 2
     assert "has no positions: obsm['talairach']" in capsys.readouterr().err
     assert not (tmp_path / "f").exists() and not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize("shift", [0.0, 500.0])
+def test_an_atlas_in_another_space_is_refused(tmp_path, file, atlas, shift):
+    brain_fit(file, method="nearest", out=tmp_path / "run")
+    image = nibabel.load(atlas)
+    affine = np.diag([9.0, 9, 9, 1])  # millimetres from the corner of the volume
+    affine[:3, 3] = shift
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), affine), tmp_path / "other.nii.gz")
+    with pytest.raises(InputError, match="not in MNI space"):
+        brain_map(tmp_path / "run", atlas=tmp_path / "other.nii.gz", out=tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
+
+
+def test_a_setting_that_cannot_be_is_told(tmp_path, file):
+    with pytest.raises(InputError, match="knn cannot be fitted with k=0"):
+        brain_fit(file, method="knn", settings={"k": "0"}, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -34,7 +34,7 @@ def register(group: typer.Typer) -> None:
         force: o.Force = False,
         threads: o.Threads = None,
     ) -> None:  # fmt: skip
-        """Add samples to a fitted field without choosing anything again.
+        """Add samples to a fitted field.
 
         Samples with all genes of the run join its samples (map --donor NAME then tells that donor). Genes that the run
         lacks are told by the factors of those that it has, from five samples on.

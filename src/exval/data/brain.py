@@ -121,15 +121,27 @@ def read_samples(
             there = ", ".join(map(str, data.obs.columns))
             raise InputError(f"no column {column!r} in obs of {name}; there are: {there}")
     named = [data.obs[column].astype(object).map(_one_side) for column in regions]
-    donors = data.obs[donor].astype(str).to_numpy(object) if donor in data.obs else None
+    donors = None
+    if donor in data.obs:
+        unknown_n = data.obs[donor].isna().to_numpy() | data.obs[donor].astype(str).isin(("", "nan", "None")).to_numpy()
+        donors = data.obs[donor].astype(str).to_numpy(object)
+        donors[unknown_n] = None
+        if unknown_n.any():
+            lines.append(
+                f"{int(unknown_n.sum())} samples name no donor: what sets donors apart is not looked at in them"
+            )
     places = Places.of(xyz, donors, np.column_stack(named) if named else None)
     lines += check_samples(xyz, data.obs, space, tuple(regions), donor, name)
     names = _symbols(data.var)
     canonical = np.asarray(map_genes(names, "human", threshold=0.0).canonical, dtype=object)
-    who = "not named" if donors is None else f"{len(set(donors))}"
+    who = "not named" if donors is None else f"{len(set(donors) - {None})}"
     notes = [f"positions: {space}; regions: {', '.join(regions) or 'none'}; donors: {who}"]
     gone = np.isnan(x_ng).any(0)
     if gone.any():
+        if gone.all():
+            raise GeneError(
+                f"every gene of {name} has values missing: leave out the samples without values, or fill them"
+            )
         lines.append(f"{int(gone.sum())} genes have values missing and were left out")
         x_ng, canonical = x_ng[:, ~gone], canonical[~gone]
     if len(set(canonical)) < len(canonical):

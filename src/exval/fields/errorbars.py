@@ -12,6 +12,7 @@ from sklearn.cluster import KMeans
 from exval.fields.places import Places, codes
 
 BLOCKS, BANDS, LEAST = 5, 4, 40
+LEAST_SD = 0.2  # of the root mean squared error of the gene
 
 
 def inner_folds(places: Places, seed: int = 0) -> np.ndarray:
@@ -67,7 +68,8 @@ class ErrorBars:
     A field without an sd of its own is given (root of the gene's mean squared error) x (a factor of the distance to the
     nearest sample). The factor is the root of the mean squared error, in units of the gene's own, within four bands of
     equal size of that distance, made never to fall with distance; between the middles of the bands it is interpolated.
-    An sd of its own is stretched, gene by gene, by the root of the mean squared ratio of error and sd.
+    An sd of its own is stretched, gene by gene, by the root of the mean squared ratio of error and sd
+    (an sd below a fifth of the gene's error counts as that).
 
     Attributes
     ----------
@@ -80,7 +82,9 @@ class ErrorBars:
     def fit(self, places: Places, error_ng: np.ndarray, spread_ng: np.ndarray | None, fold_n: np.ndarray) -> ErrorBars:
         """``error_ng`` and ``spread_ng`` as :func:`inner_errors` gives them."""
         if spread_ng is not None:
-            self.size_g = np.sqrt(((error_ng / np.maximum(spread_ng, 1e-6)) ** 2).mean(0))
+            # A copy that passes through its samples is sure of them; its sd is no measure of what it says elsewhere.
+            least_g = np.maximum(LEAST_SD * np.sqrt((error_ng**2).mean(0)), 1e-6)
+            self.size_g = np.sqrt(((error_ng / np.maximum(spread_ng, least_g)) ** 2).mean(0))
             return self
         self.size_g = np.sqrt((error_ng**2).mean(0))
         xyz, apart_n = places.folded(), np.empty(len(error_ng))

@@ -18,7 +18,7 @@ from exval.methods.base import Card
 
 NOISES = tuple(10.0 ** (x / 2) for x in range(-4, 4))  # variance of the noise over that of the spatial part
 LEVEL = 25.0  # variance of the level, in units of the spatial part: next to free
-BLOCK = 4096
+BLOCK, LEAST = 4096, 20
 MOST = 10_000
 
 
@@ -135,6 +135,8 @@ class GaussianProcess(Field):
         return GaussianProcess(**{**self.get_params(), "chosen": self.chosen_})
 
     def learn(self, places, z_ng):
+        if self.subset < LEAST:
+            raise InputError(f"subset={self.subset}: at least {LEAST} samples are needed to choose the covariance on")
         if len(places) > MOST:
             raise InputError(
                 f"an exact Gaussian process of {len(places):,} samples does not fit in memory; take --method kriging, "
@@ -144,8 +146,13 @@ class GaussianProcess(Field):
         levels = places.regions_nk.shape[1] if self.regions else 0
         self._places = places
         z_mg = z_ng[rows]
-        found = self.chosen or [_chosen(places.take(rows), z_mg, k, self.smoothness, self.tissue)
+        varies_g = np.ptp(z_mg, axis=0) > 0
+        if not varies_g.any():
+            raise InputError("no gene varies over the samples: there is nothing to fit")
+        found = self.chosen or [_chosen(places.take(rows), z_mg[:, varies_g], k, self.smoothness, self.tissue)
                                 for k in sorted({0, levels})]  # fmt: skip
+        if not self.chosen:  # a constant gene has a noise ratio like any other: it is told as it is
+            found = [(kernel, _spread_out(noise_g, varies_g)) for kernel, noise_g in found]
         self.chosen_ = tuple(found)
         self._solved = [_Solved(kernel, places, z_ng, noise_g) for kernel, noise_g in found]
 
@@ -260,6 +267,13 @@ def _among(kernel: Kernel, distance_nn: np.ndarray, alike) -> np.ndarray:
     cov_nn = kernel.between(distance_nn, *alike)
     np.fill_diagonal(cov_nn, kernel.here)  # what is not known of a sample varies all the same
     return cov_nn
+
+
+def _spread_out(noise_g: np.ndarray, varies_g: np.ndarray) -> np.ndarray:
+    """Noise ratios of the genes that vary at their places among all."""
+    out = np.full(len(varies_g), NOISES[-1])
+    out[varies_g] = noise_g
+    return out
 
 
 def _chosen(

@@ -10,7 +10,7 @@ from exval.errors import InputError
 from exval.fields.base import Field, Told
 from exval.fields.places import Places
 
-LEAST, RANK = 5, 24
+LEAST, RANK, PARTS = 5, 24, 5
 NOISES = tuple(10.0 ** (x / 4) for x in range(-8, 5))
 
 
@@ -52,8 +52,8 @@ class Factors:
         """:meth:`at` for samples of a new gene, as if the field had not seen them.
 
         A field says of its own training samples what was measured there, noise included, and a loading fitted to that
-        promises too much elsewhere. Where samples are among ``known`` (same place and donor), a copy of the field that
-        was not taught them answers.
+        promises too much elsewhere. Samples that are among ``known`` (same place and donor) are dealt into five parts,
+        each of which is answered by a copy of the field that was taught all but this part.
 
         Parameters
         ----------
@@ -62,14 +62,18 @@ class Factors:
         places
             Of the samples.
         """
-        names = [f"{xyz.round(3).tolist()}{donor}" for xyz, donor in zip(places.xyz_n3, places.donor_n)]
-        seen_n = np.isin([f"{xyz.round(3).tolist()}{d}" for xyz, d in zip(known.xyz_n3, known.donor_n)], names)
-        if not seen_n.any():
-            return self.at(field, places)
-        one = field.frozen()
-        one.mean_g_, one.sd_g_ = field.mean_g_, field.sd_g_
-        one.learn(known.take(~seen_n), z_ng[~seen_n])
-        return self.at(one, places)
+        f_nk = self.at(field, places)
+        mine_n, known_n = places.labels(), known.labels()
+        seen = np.flatnonzero(np.isin(mine_n, known_n))
+        for part in np.array_split(np.random.default_rng(0).permutation(seen), PARTS) if len(seen) else ():
+            if not len(part):
+                continue
+            rest_n = ~np.isin(known_n, mine_n[part])
+            one = field.frozen()
+            one.mean_g_, one.sd_g_ = field.mean_g_, field.sd_g_
+            one.learn(known.take(rest_n), z_ng[rest_n])
+            f_nk[part] = self.at(one, places.take(part))
+        return f_nk
 
     def at(self, field: Field, places: Places) -> np.ndarray:
         """(m, 1 + K): ones, since the level of a new gene is not known either, and the components."""

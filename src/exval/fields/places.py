@@ -48,6 +48,8 @@ class Places:
         if xyz.ndim != 2 or xyz.shape[1] != 3:
             raise InputError(f"positions have three columns, x, y and z in mm; these have the shape {xyz.shape}")
         n = len(xyz)
+        if n > 1 and not np.ptp(xyz, axis=0).any():
+            raise InputError(f"all {n} places are the same: a field needs samples of different places")
         if (lost := int((~np.isfinite(xyz)).any(1).sum())) > 0:
             raise InputError(f"{lost} of {n} places have no position; leave them out, or give their x, y and z")
         if n and (far := np.abs(xyz).max(0)).max() > REACH:
@@ -75,6 +77,10 @@ class Places:
         """(n, 3) mm with both hemispheres laid onto the right one."""
         return np.column_stack([np.abs(self.xyz_n3[:, 0]), self.xyz_n3[:, 1:]])
 
+    def labels(self) -> np.ndarray:
+        """(n,) text that is the same for samples of one donor at one place, to the micrometre."""
+        return np.array([f"{x:.3f} {y:.3f} {z:.3f} {who}" for (x, y, z), who in zip(self.xyz_n3, self.donor_n)])
+
     def told(self) -> np.ndarray:
         """(n,) whether any region of a place is known."""
         return np.not_equal(self.regions_nk, None).any(1)
@@ -91,7 +97,9 @@ class Places:
 def _names(values) -> np.ndarray:
     """Text, or None where there is none."""
     flat = np.asarray(values, dtype=object)
-    lost = np.vectorize(lambda x: x is None or x != x or str(x) in ("", "nan"), otypes=[bool])(flat)
+    import pandas as pd
+
+    lost = pd.isna(flat) | np.isin(flat.astype(str), ("", "nan"))
     out = flat.astype(str).astype(object)
     out[lost] = None
     return out

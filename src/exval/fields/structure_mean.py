@@ -49,6 +49,9 @@ class StructureMean(Field):
         for k in range(places.regions_nk.shape[1]):
             names, code_n, _ = codes(places.regions_nk[:, k], places.regions_nk[:0, k])
             known = code_n >= 0
+            if not len(names):  # a level of which no name is known
+                self.levels_.append((names, np.empty((0, z_ng.shape[1]))))
+                continue
             mean_rg = _shrunken(z_ng[known], code_n[known], around_ng[known], len(names))
             self.levels_.append((names, mean_rg))
             around_ng = np.where(known[:, None], mean_rg[code_n], around_ng)
@@ -64,6 +67,8 @@ class StructureMean(Field):
             regions_mk[blind] = self._places.regions_nk[nearest]
         z_mg = np.tile(self._mean_g, (len(places), 1))
         for k, (names, mean_rg) in enumerate(self.levels_):
+            if not len(names):
+                continue
             code_m = codes(names, regions_mk[:, k])[2]
             z_mg = np.where((code_m >= 0)[:, None], mean_rg[code_m], z_mg)
         return z_mg

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from exval.errors import GeneError, InputError
+from exval.errors import GeneError, InputError, UnitError
 from exval.logs import warn
 
 
@@ -23,11 +23,12 @@ def brain_extend(
     force: bool = False,
     threads: int | None = None,
 ) -> dict[str, Any]:
-    """Add a donor or genes to a fitted field, without choosing anything again.
+    """Add a donor or genes to a fitted field.
 
-    Where the new samples have all genes of the run, they join its samples, and what was chosen (lengths, variances,
-    bandwidths) stays: ``exval brain map --donor NAME`` then tells what a sample of that donor would show. Genes that
-    the run lacks are told by the factors of those that it has (:mod:`exval.fields.newgene`), from five samples on.
+    Where the new samples have all genes of the run, they join its samples, and what was chosen by search (lengths,
+    variances, bandwidths) stays; a variogram is fitted again. ``exval brain map --donor NAME`` then tells what a sample
+    of that donor would show. Samples that the run has already are not added twice. Genes that the run lacks are told by
+    the factors of those that it has (:mod:`exval.fields.newgene`), from five samples on.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def brain_extend(
     Raises
     ------
     InputError, GeneError
-        Neither all genes of the run nor a new one; fewer than five samples; a run that was extended by genes already.
+        Neither all genes of the run nor a new one, or all samples there already; another unit; fewer than five samples;
+        a run that was extended by genes already.
     """
     from threadpoolctl import threadpool_limits
 
@@ -58,6 +60,7 @@ def brain_extend(
     from exval.fields.newgene import Extended
     from exval.fields.saved import open_field, save_field
     from exval.report import write_report
+    from exval.tasks.field.words import in_words
 
     out = Path(out)
     refuse_existing(out, force)
@@ -67,25 +70,38 @@ def brain_extend(
     config, field, lines = dict(saved.config), saved.field, []
     space = space or config["space"]
     regions = tuple(config["regions"]) if regions is None else regions
-    samples = read_samples(data, space=space, donor=donor, regions=regions or None, unit=config["unit"])
+    samples = read_samples(data, space=space, donor=donor, regions=regions)
+    if samples.unit != config["unit"]:
+        raise UnitError(
+            f"{samples.name} is in {samples.unit}, the run in {config['unit']}: give values in the unit of the run "
+            "(uns['exval_unit'] of a file says which it is)"
+        )
     index = pd.Index(samples.genes).get_indexer(list(saved.genes))
     new = ~np.isin(samples.genes, saved.genes.astype(object))
     n, places, values_ng = len(samples.places), saved.places, saved.values_ng
     told = []
     with threadpool_limits(threads):
-        if (index >= 0).all():
-            places, values_ng = _joined(places, samples.places), np.vstack([values_ng, samples.values_ng[:, index]])
+        fresh = np.flatnonzero(~np.isin(samples.places.labels(), places.labels()))
+        if len(fresh) < n and (index >= 0).all():
+            lines.append(
+                f"{n - len(fresh):,} samples lie where the run has one of the same donor, and were not added again"
+            )
+        if not len(fresh) and not new.any():
+            raise InputError(f"all samples of {samples.name} are in the run already: nothing can be added")
+        if (index >= 0).all() and len(fresh):
+            places = _joined(places, samples.places.take(fresh))
+            values_ng = np.vstack([values_ng, samples.values_ng[np.ix_(fresh, index)]])
             field = field.frozen().fit(places, values_ng, saved.genes)
             if "chosen" in field.get_params():
                 field.set_params(chosen=None)
-            told.append(f"{n:,} samples of {_who(samples.places)} added")
-        elif not new.any():
+            told.append(f"{len(fresh):,} samples of {_who(samples.places)} added")
+        elif not new.any() and (index < 0).any():
             lost = [str(gene) for gene, i in zip(saved.genes, index) if i < 0]
             raise GeneError(
                 f"{samples.name} lacks {len(lost)} of the run's {len(index)} genes ({', '.join(lost[:3])}, ...) and "
                 "has none that the run lacks: nothing can be added"
             )
-        else:
+        elif (index < 0).any():
             lines.append(f"{int((index < 0).sum())} of the run's {len(index)} genes are not in {samples.name}: its "
                          "samples tell the new genes only")  # fmt: skip
         final: Any = field
@@ -93,7 +109,8 @@ def brain_extend(
             names, z_ng = samples.genes[new], field.standardised(values_ng)
             final = Extended.fitted(field, places, z_ng, samples.places, samples.values_ng[:, new], names)
             told.append(f"{len(names)} new genes from {n:,} samples ({', '.join(map(str, names[:5]))})")
-    sentence = f"{' and '.join(told)}: {field.title} of {config['data']}, nothing chosen again"
+    sentence = f"{' and '.join(told)}: {field.title} of {config['data']}"
+    config["in_words"] = in_words(field, config["regions"])
     config |= {"extended": sentence, "from_run": str(run), "warnings": [*samples.warnings, *lines],
                "verdict": f"{config.get('verdict', '')} {sentence}.".strip(), "folder": str(out)}  # fmt: skip
     with atomic_path(out) as part:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from exval.errors import GeneError, InputError
+from exval.errors import ExvalError, GeneError, InputError
 from exval.logs import warn
 
 PER_PARCEL = 300  # voxels of a parcel that are asked, evenly spread
 SOME = 2000  # voxels by which the genes of the page are chosen
+REACHES = (85.0, 115.0, 95.0)  # mm from the origin along x, y, z: no parcel of a brain in MNI space lies further
 AT_ONCE = 6_000_000  # values told at once
 
 
@@ -71,7 +72,13 @@ def brain_fit(
     samples = read_samples(data, space=space, donor=donor, regions=regions, genes=genes, unit=unit)
     began, cpu = time.perf_counter(), time.process_time()
     with threadpool_limits(threads):
-        field.fit(samples.places, samples.values_ng, samples.genes)
+        try:
+            field.fit(samples.places, samples.values_ng, samples.genes)
+        except (ValueError, IndexError, ZeroDivisionError) as fault:
+            if isinstance(fault, ExvalError) or not settings:
+                raise
+            told = ", ".join(f"{key}={value}" for key, value in settings.items())
+            raise InputError(f"{field.title} cannot be fitted with {told}: {' '.join(str(fault).split())}") from None
     config = {
         "data": samples.name, "space": samples.space, "unit": samples.unit, "regions": list(samples.regions),
         "notes": samples.notes, "warnings": samples.warnings, "seed": seed,
@@ -162,6 +169,7 @@ def brain_map(
     from exval import __version__
     from exval.data.files import atomic_path, refuse_existing, write_json
     from exval.fields.base import Told
+    from exval.fields.newgene import Extended
     from exval.fields.places import Places
     from exval.fields.saved import open_field
     from exval.report import write_report
@@ -179,6 +187,10 @@ def brain_map(
             raise InputError(f"--donor {donor}: not a donor of {run}; there are: {there}")
         if "donor" not in saved.field.sees:
             lines.append(f"{saved.field.title} does not look at donors: the maps are the same for every donor")
+        elif isinstance(saved.field, Extended):
+            lines.append(
+                f"the added genes are told of nobody in particular: {', '.join(map(str, saved.field.added[:10]))}"
+            )
     names, field = saved.genes[columns], saved.field
 
     def tell(places: Places) -> Told:
@@ -238,16 +250,16 @@ def _voxels(tell, resolution: int, names, n_known: int, folder: Path, threads: i
     import nibabel
 
     from exval.tasks.field.pictures import pictures, telling
-    from exval.tasks.field.volumes import BLOCK, of_voxels, safe, template_grid, write_maps
+    from exval.tasks.field.volumes import BLOCK, file_names, of_voxels, template_grid, write_maps
 
     grid = template_grid(resolution)
     some = np.linspace(0, len(grid) - 1, min(len(grid), SOME)).astype(int)
     first = tell(of_voxels(grid.xyz(some)))
     block = int(np.clip(AT_ONCE // max(n_known, 1), 1000, BLOCK))
     paths = write_maps(tell, grid, names, folder, threads or 2, block)
-    frames = []
+    frames, files = [], file_names(names)
     for i in telling(first.mean_mg, first.sd_mg):
-        read = {what: nibabel.load(folder / f"{safe(names[i])}_{what}.nii.gz").get_fdata(dtype=np.float32)
+        read = {what: nibabel.load(folder / f"{files[i]}_{what}.nii.gz").get_fdata(dtype=np.float32)
                 for what in ("mean", "sd")[: 1 + (first.sd_mg is not None)]}  # fmt: skip
         values = {what: volume[tuple(grid.voxel_v3.T)] for what, volume in read.items()}
         frames.append(pictures(grid.xyz(), values).assign(gene=str(names[i])))
@@ -261,6 +273,10 @@ def _parcels(tell, atlas, info, names, folder: Path):
     from exval.tasks.field.volumes import of_voxels
 
     volume = Atlas.load(atlas, info)
+    centre_p3 = np.array([volume.position_v3[volume.parcel_v == p].mean(0) for p in range(len(volume.id_p))])
+    if (np.abs(centre_p3) > REACHES).any():
+        raise InputError(f"{atlas} is not in MNI space: parcels lie outside of the brain; its affine may be that of "
+                         "voxel indices")  # fmt: skip
     means, sds = [], []
     for number in range(len(volume.id_p)):
         rows = np.flatnonzero(volume.parcel_v == number)

@@ -63,7 +63,8 @@ def units(gap: float) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     return pd.DataFrame([
         {"task": "donor of summaries", "data": "summaries", "method": method, "arm": "position alone", "fold": fold,
-         "seed": fold, "gene": f"G{gene}", "r2": 0.4 + 0.05 * fold + shift + 0.001 * rng.normal(), "pearson": 0.6}
+         "split": "donor", "seed": fold, "gene": f"G{gene}", "r2": 0.4 + 0.05 * fold + shift + 0.001 * rng.normal(),
+         "pearson": 0.6}
         for method, shift in (("knn", 0.0), ("gp", gap)) for fold in range(6) for gene in range(8)
     ])  # fmt: skip
 
@@ -85,3 +86,12 @@ def test_the_real_files_are_read_whole(name, shared_data):
     found = load(name, shared_data / "brain")
     assert found.values_ng.shape == {"summaries": (3702, 14), "donor2001": (946, 100)}[name][:1] + found.genes.shape
     assert len(found.regions) == len(COLLECTIONS[name].regions)
+
+
+def test_blocks_drawn_again_make_no_interval_narrower():
+    """Six blocks drawn once, or the same figures drawn five times: as much evidence."""
+    once = units(0.0).assign(split="block")
+    once["r2"] += np.random.default_rng(1).normal(0, 0.1, len(once)) * once.method.eq("gp")
+    again = pd.concat([once.assign(seed=once.seed + 6 * repeat) for repeat in range(5)], ignore_index=True)
+    a, b = (differences(table).set_index(["method", "metric"]).loc[("gp", "r2")] for table in (once, again))
+    assert (a.lo, a.hi) == pytest.approx((b.lo, b.hi)) and a.n == b.n == 6

@@ -96,3 +96,10 @@ def test_an_interval_covers_both_genes_and_donors():
 def test_a_column_that_only_rounding_moves_does_not_vary():
     a = np.arange(10.0)[:, None]
     assert correlations(a, 1e9 + 1e-8 * a)[0] == 0
+
+
+def test_what_did_not_vary_has_no_figure():
+    truth = np.column_stack([np.arange(6.0), np.full(6, 2.0), np.arange(6.0)])
+    found = gene_scores(truth, truth + 0.1, np.array([[1.0, 1.0, 0.0]] * 6))
+    assert np.isnan(found["pearson"]).tolist() == np.isnan(found["r2"]).tolist() == [False, True, False]
+    assert np.isnan(found["coverage_95"]).tolist() == np.isnan(found["nll"]).tolist() == [False, True, True]

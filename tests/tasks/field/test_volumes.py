@@ -36,7 +36,7 @@ def test_the_template_is_the_brain():
     assert abs(xyz[:, 0].mean()) < 2 and xyz[:, 2].max() < 90
     inside = {tuple(place) for place in np.round(xyz / 4).astype(int)}
     assert any((round(x / 4), round(y / 4), round(z / 4)) in inside for x, y, z in [(-38, -22, 58), (-40, -24, 56)])
-    with pytest.raises(InputError, match="finer than the template"):
+    with pytest.raises(InputError, match="the template has 1 mm"):
         template_grid(0)
 
 

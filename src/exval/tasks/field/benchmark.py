@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from exval.bench.intervals import verdict
-from exval.tasks.field.conclude import MARGIN, difference
+from exval.tasks.field.conclude import MARGIN, cube, over_repeats
 
 if TYPE_CHECKING:
     from exval.bench.results import Results
@@ -28,7 +28,8 @@ def conclude(results: Results) -> tuple[str, dict[str, pd.DataFrame]]:
         A sentence for each question.
     tables
         ``differences``: task, data, arm, method, against, metric, value, difference, lo, hi, n (held-out units),
-        verdict; paired over genes and held-out units, repeats of one field averaged. ``figures``: the mean of every
+        verdict; paired over genes and held-out units, on the draws that both have; see
+        :func:`exval.tasks.field.conclude.over_repeats`. ``figures``: the mean of every
         metric over draws. ``genes``: the mean R2 and r of every gene over draws.
     """
     units = results.predictions
@@ -51,15 +52,22 @@ def differences(units: pd.DataFrame) -> pd.DataFrame:
     if not len(units):
         return pd.DataFrame(columns=columns)
     for (task, data, arm), part in units.groupby(["task", "data", "arm"], sort=False):
+        part = part.assign(seed=part.seed - part.fold)  # the draws of a repeat are numbered through
+        same = bool((part.split == "donor").all())
         for method in dict.fromkeys(part.method):
             other = _against(task, method, set(part.method))
+            own = part[part.method == method]
+            pair = own if other is None else part[part.method == other]
+            both = set(zip(own.seed, own.fold)) & set(zip(pair.seed, pair.fold))
+            own, pair = (one[[draw in both for draw in zip(one.seed, one.fold)]] for one in (own, pair))
+            if not len(own):
+                continue
             for metric in ("r2", "pearson"):
-                own = _cube(part, method, metric)
+                mine = cube(own, metric, [method], same)[0]
                 row = {"task": task, "data": data, "arm": arm, "method": method, "metric": metric, "against": other,
-                       "value": float(np.nanmean(own)), "n": len(own)}  # fmt: skip
+                       "value": float(np.nanmean(mine)), "n": mine.shape[1]}  # fmt: skip
                 if other is not None:
-                    gap = own - _cube(part, other, metric).reindex(own.index)
-                    value, lo, hi = difference(gap.dropna(how="all").to_numpy())
+                    value, lo, hi = over_repeats(mine - cube(pair, metric, [other], same)[0])
                     row |= {"difference": value, "lo": lo, "hi": hi, "verdict": verdict(value, lo, hi, MARGIN)}
                 found.append(row)
     return pd.DataFrame(found, columns=columns)
@@ -72,19 +80,14 @@ def _against(task: str, method: str, there: set[str]) -> str | None:
     return other if other in there and other != method else None
 
 
-def _cube(part: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
-    """Held-out unit x gene, averaged over repeats."""
-    own = part[part.method == method]
-    return own.pivot_table(index="fold", columns="gene", values=metric, aggfunc="mean", dropna=False)
-
-
 def _line(table: pd.DataFrame, task: str) -> str:
     here = table[(table.task == task) & (table.arm == ARM) & (table.metric == "r2")].set_index("method")
     if task in NAMED:
-        if "knn" not in here.index:
-            return ""
+        there = [name for name in NAMED[task] if name in here.index and "knn" in here.index]
         told = [f"{name} {here.value[name]:.3f} ({here.difference[name]:+.3f}{_bounds(here.loc[name])}, "
-                f"{here.verdict[name]})" for name in NAMED[task] if name in here.index]  # fmt: skip
+                f"{here.verdict[name]})" for name in there]  # fmt: skip
+        if not told:
+            return f"A {task}, by position alone: none of the fields named beforehand was run beside knn."
         return f"A {task}, by position alone: R2 {', '.join(told)} against {here.value['knn']:.3f} of knn."
     told = [f"{name} {row.value:.3f} against {row.value - row.difference:.3f} {row.against.partition(', ')[2]} "
             f"({row.difference:+.3f}{_bounds(row)}, {row.verdict})" for name, row in here.iterrows()

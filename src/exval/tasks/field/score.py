@@ -32,8 +32,9 @@ def gene_scores(
         ``pearson``, ``spearman``, ``r2`` (:math:`1 - \sum (x - \hat x)^2 / \sum (x - m)^2`, with m the training mean:
         of a block in space its own level is part of what has to be told), ``pearson_within`` (of what is left when the
         mean of the region is taken off both), ``rmse``, and with sds ``nll`` of the normal distribution and
-        ``coverage_50``, ``coverage_80``, ``coverage_95``. A correlation with something constant is 0: it tells nothing
-        apart.
+        ``coverage_50``, ``coverage_80``, ``coverage_95``. A correlation with an answer that is constant is 0: it
+        tells nothing apart. A gene that is constant in truth has no figure (NaN), one that was constant in training has
+        no figure of its sd.
 
     Examples
     --------
@@ -43,6 +44,7 @@ def gene_scores(
     """
     truth, told = (np.asarray(x, dtype=np.float64) for x in (truth_mg, mean_mg))
     error = truth - told
+    flat_g = np.ptp(truth, axis=0) <= 0
     spread_g = ((truth - (truth.mean(0) if level_g is None else level_g)) ** 2).sum(0)
     found = {
         "pearson": correlations(truth, told),
@@ -57,7 +59,10 @@ def gene_scores(
         found["nll"] = (0.5 * z**2 + np.log(np.maximum(sd_mg, 1e-12)) + 0.5 * np.log(2 * np.pi)).mean(0)
         for level in LEVELS:
             found[f"coverage_{level}"] = (np.abs(z) <= half_width(level)).mean(0)
-    return found
+        unknown_g = ~(sd_mg > 0).any(0)  # the gene did not vary in training: nothing can be said of its spread
+        for name in ("nll", *(f"coverage_{level}" for level in LEVELS)):
+            found[name] = np.where(unknown_g, np.nan, found[name])
+    return {name: np.where(flat_g, np.nan, value) for name, value in found.items()}
 
 
 def correlations(a_mg: np.ndarray, b_mg: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from exval.fields.places import Places
 from exval.progress import track
 
 BLOCK = 50_000
+COARSEST = 10  # mm
 TISSUE = 0.5  # least probability of grey or white matter together
 
 
@@ -75,8 +76,8 @@ def template_grid(resolution: int = 2) -> Grid:
     InputError
         nilearn is not installed; a resolution below 1 mm, which the template does not have.
     """
-    if resolution < 1:
-        raise InputError(f"a resolution of {resolution} mm is finer than the template (1 mm)")
+    if not 1 <= resolution <= COARSEST:
+        raise InputError(f"--resolution {resolution}: the template has 1 mm, and maps of up to {COARSEST} mm are told")
     try:
         from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
     except ImportError:
@@ -130,7 +131,8 @@ def write_maps(
                     tables[what].write(start, value_mg)
 
         work = [(what, i) for what in tables for i in range(len(genes))]
-        paths = [folder / f"{safe(genes[i])}_{what}.nii.gz" for what, i in work]
+        files = file_names(genes)
+        paths = [folder / f"{files[i]}_{what}.nii.gz" for what, i in work]
 
         def one(number: int) -> None:
             what, i = work[number]
@@ -184,6 +186,21 @@ def _write(grid: Grid, value_v: np.ndarray, path: Path, what: str) -> None:
     image.header["sform_code"] = image.header["qform_code"] = 4  # MNI 152
     image.header["descrip"] = what[:79].encode()
     nibabel.save(image, path)
+
+
+def file_names(genes: Sequence[str]) -> list[str]:
+    """Names of genes as those of files, all different also where letters are not.
+
+    >>> file_names(["A/B", "A_B", "GFAP", "a_b"])
+    ['A_B', 'A_B_2', 'GFAP', 'a_b_3']
+    """
+    seen: dict[str, int] = {}
+    found = []
+    for gene in genes:
+        name = safe(gene)
+        seen[name.lower()] = seen.get(name.lower(), 0) + 1
+        found.append(name if seen[name.lower()] == 1 else f"{name}_{seen[name.lower()]}")
+    return found
 
 
 def safe(name: str) -> str:

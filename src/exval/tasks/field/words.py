@@ -64,14 +64,17 @@ def inner_table(field: Field, genes: Sequence[str]) -> pd.DataFrame:
     pandas.DataFrame
         ``gene, arm, kind, value``. Kind ``error``: root of the mean squared error there, in standard deviations of the
         gene, for fields without an sd of their own. Kind ``stretch``: by how much the field's own sds had to be
-        multiplied to be as large as the errors made there. No rows for a field without error bars.
+        multiplied to be as large as the errors made there. No rows for a field without error bars, nor for a gene that
+        is the same in all samples.
     """
     frames = []
     for told, bars in (getattr(field, "_errors", None) or {}).items():
-        size_g = getattr(bars, "size_g", None)
-        if size_g is not None:
-            frames.append(pd.DataFrame({"gene": np.asarray(genes, dtype=str), "arm": ARMS[0] if told else ARMS[1],
-                                        "kind": "stretch" if field.own_sd else "error", "value": size_g}))  # fmt: skip
+        size_g, varies_g = getattr(bars, "size_g", None), field.sd_g_ > 0
+        if size_g is not None and varies_g.any():
+            frames.append(pd.DataFrame({"gene": np.asarray(genes, dtype=str)[varies_g],
+                                        "arm": ARMS[0] if told else ARMS[1],
+                                        "kind": "stretch" if field.own_sd else "error",
+                                        "value": size_g[varies_g]}))  # fmt: skip
     if not frames:
         return pd.DataFrame(columns=["gene", "arm", "kind", "value"])
     return pd.concat(frames, ignore_index=True).sort_values("arm", kind="stable", ascending=False, ignore_index=True)
@@ -94,6 +97,8 @@ def verdict(field: Field, config: dict[str, Any], inner: pd.DataFrame) -> str:
         return text + " It tells no sd."
     arm = inner.arm.iloc[0]
     value = inner.value[inner.arm == arm]
+    if (flat := config["n_genes"] - len(value)) > 0:
+        text += f" {flat} of them are the same in all samples and count for nothing in what follows."
     where = f"{config['held_inside']} held out of the fit, one after the other"
     if inner.kind.iloc[0] == "error":
         return f"{text} With {where}, it reached R2 {(1 - value**2).mean():.3f} ({arm}; mean over genes)."
