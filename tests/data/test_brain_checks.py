@@ -102,3 +102,16 @@ def test_real_files_are_not_warned_of_without_reason(shared_data):
         assert found.warnings == []
     found = read_samples(shared_data / "brain" / "ahba_donor2001_946samples_100probes_log2.h5ad")
     assert found.warnings[0].startswith("all samples are of one donor") and len(found.warnings) == 2
+
+
+def test_centimetres_are_warned_of():
+    import anndata
+    import pandas as pd
+
+    from exval.data.ahba.coordinates import corrected_table
+    from exval.data.brain import read_samples
+
+    xyz = corrected_table().to_numpy(float)[:40]
+    made = lambda scale: read_samples(anndata.AnnData(np.ones((40, 1)), obsm={"mni": xyz * scale},  # noqa: E731
+                                                      var=pd.DataFrame(index=["GFAP"])), unit="log2").warnings  # fmt: skip
+    assert any("centimetres" in line for line in made(0.1)) and not any("centimetres" in line for line in made(1.0))

@@ -43,7 +43,7 @@ def test_what_cannot_be_read_is_refused(samples, tmp_path):
     field = FIELDS["knn"]().fit(places, values, ["A", "B", "C"])
     save_field(tmp_path, field, places, values, {})
     config = json.loads((tmp_path / "config.json").read_text())
-    for change, words in (({"kind": "pretrain"}, "no field"), ({"format_version": 99}, "newer exval")):
+    for change, words in (({"kind": "pretrain"}, "not a fitted field"), ({"format_version": 99}, "newer exval")):
         (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
         with pytest.raises(InputError, match=words):
             open_field(tmp_path)

@@ -129,3 +129,10 @@ def test_another_unit_and_what_is_there_already_are_refused(run, tmp_path):
     with pytest.raises(InputError, match="are in the run already"):
         brain_extend(run, samples(240, "abc", 0), out=tmp_path / "more")
     assert not (tmp_path / "more").exists()
+
+
+def test_a_small_file_without_a_unit_is_in_that_of_the_run(run, tmp_path):
+    few = samples(20, "z", 1, ["GAD1"])
+    del few.uns["exval_unit"]
+    few.X = few.X - few.X.mean(0)  # centred, as twenty log2 values may look
+    assert brain_extend(run, few, out=tmp_path / "more")["unit"] == "log2"

@@ -298,7 +298,7 @@ def _register_evaluate(group: typer.Typer) -> None:
         donor: Donor = "donor",
         regions: Regions = None,
         unit: Annotated[str | None, typer.Option("--unit", metavar="NAME", help="Of the values.")] = None,
-        folds: o.Folds = 5,
+        folds: o.Folds = 6,
         repeats: Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Repeats with other blocks.")] = 1,
         show: Annotated[
             str | None,

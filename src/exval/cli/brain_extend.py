@@ -46,4 +46,4 @@ def register(group: typer.Typer) -> None:
         if json:
             print_json({key: found[key] for key in ("method", "extended", "n", "n_genes", "n_added", "donors")})
             return
-        say([found["extended"], f"Next: exval brain map {out} --resolution 2 -o MAPS"])
+        say([found["extended"], f"Report: {out}/report.html", f"Next: exval brain map {out} --resolution 2 -o MAPS"])

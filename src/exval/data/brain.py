@@ -59,6 +59,7 @@ def read_samples(
     regions: tuple[str, ...] | None = None,
     genes: Any = None,
     unit: str | None = None,
+    guess: str | None = None,
 ) -> BrainSamples:
     """Read brain samples from an AnnData or an ``.h5ad``.
 
@@ -76,7 +77,9 @@ def read_samples(
     genes
         Names to keep, or the path of a list, one a line.
     unit
-        ``log2``, ``z`` or any other name; told by the values by default.
+        ``log2``, ``z`` or any other name; by default what the file names, or what the values look like.
+    guess
+        Of a file that names no unit, instead of what the values look like.
 
     Raises
     ------
@@ -106,7 +109,11 @@ def read_samples(
         try:
             data = anndata.read_h5ad(path)
         except Exception as fault:
-            raise InputError(f"{path} is no .h5ad of samples ({fault}); make one with exval brain import") from None
+            why = "" if path.suffix == ".h5ad" else f" (it ends with {path.suffix or 'nothing'})"
+            raise InputError(
+                f"{path} cannot be read as .h5ad{why}: give an AnnData of samples with obs donor, mni_x, mni_y, mni_z, "
+                "or make one with exval brain import"
+            ) from fault
     lines: list[str] = []
     if "mirrored" in data.obs and data.obs["mirrored"].any():  # fields lay both hemispheres onto one anyway
         lines.append(f"{int(data.obs['mirrored'].sum())} mirror images of samples were left out")
@@ -157,7 +164,7 @@ def read_samples(
             lost = [gene for gene, i in zip(wanted, index) if i < 0]
             lines.append(f"{len(lost)} genes asked for are not in {name}: {', '.join(lost[:10])}")
         x_ng, canonical = x_ng[:, index[index >= 0]], canonical[index[index >= 0]]
-    told = unit or str(data.uns.get("exval_unit", "") or _unit(x_ng))
+    told = unit or str(data.uns.get("exval_unit", "") or guess or _unit(x_ng))
     return BrainSamples(places, x_ng, canonical, told, name, space, tuple(regions), notes, lines)
 
 
@@ -168,7 +175,10 @@ def _coordinates(data, space: str | None, name: str) -> tuple[str, np.ndarray]:
         columns = SPACES.get(one, (f"{one}_x", f"{one}_y", f"{one}_z"))
         if all(column in data.obs for column in columns):
             return one, data.obs[list(columns)].to_numpy(np.float64)
-    wanted = f"obsm[{space!r}]" if space else "obsm['mni'] or the columns mni_x, mni_y, mni_z of obs"
+    wanted = (
+        f"obsm[{space!r}] or the columns {space}_x, {space}_y, {space}_z of obs" if space
+        else "obsm['mni'] or 'mni_nlin', or the columns mni_x, mni_y, mni_z of obs (--space NAME for others)"
+    )  # fmt: skip
     raise InputError(f"{name} has no positions: {wanted} in mm are needed")
 
 

@@ -17,6 +17,7 @@ REACH = 2  # mm that a sample may lie off the brain of the template, or off its 
 INSIDE, BRAIN, BETTER = 0.97, 0.6, 0.15
 SMALL = 0.05  # share of samples below which an oddity is not worth a warning
 MIDLINE = 3.0  # mm about x = 0 where a sample may lie on either side
+CENTIMETRES = 13.0  # half a brain in cm
 OTHER_SPACES = {"tal", "talairach", "native", "voxel", "mri", "ccf", "fsaverage", "mni305", "colin", "colin27"}
 INDICES = {
     "the 2 mm template of FSL": (np.array([-2.0, 2.0, 2.0]), np.array([90.0, -126.0, -72.0])),
@@ -202,6 +203,8 @@ def check_samples(
         See the others.
     """
     lines = [*check_space(space, name), *check_positions(xyz_n3, name)]
+    if len(xyz_n3) > 20 and np.abs(xyz_n3).max() < CENTIMETRES:
+        lines.append(f"all positions lie within {CENTIMETRES:.0f} mm of the origin: if they are centimetres, give mm")
     sides = next((one for one in ("hemisphere", "structure_name") if one in obs), None)
     if sides is not None:
         lines += check_sides(xyz_n3[:, 0], obs[sides].to_numpy(object), name)

@@ -97,7 +97,8 @@ def open_field(folder: str | Path) -> SavedField:
     except (OSError, ValueError):
         raise InputError(f"{folder} is no run: there is no config.json in it that can be read") from None
     if config.get("kind") != "field":
-        raise InputError(f"{folder} holds {config.get('kind') or config.get('task')}, no field: see exval brain fit")
+        what = config.get("kind") or config.get("task")
+        raise InputError(f"{folder} holds something else ({what}), not a fitted field: make one with exval brain fit")
     if config.get("format_version", 0) > FORMAT_VERSION:
         raise InputError(f"{folder} was written by a newer exval ({config.get('version')}); upgrade to read it")
     try:

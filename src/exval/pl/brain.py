@@ -143,7 +143,8 @@ def brain_map(data: Any, gene: str, *, unit: str = "", ax: Axes | None = None) -
     for row, what in enumerate(kinds):
         here = table[table.what == what]
         low, high = np.quantile(here.value, (0.01, 0.99))
-        high = high if high > low else low + 1e-9
+        if high - low <= 1e-4 * max(abs(high), abs(low), 1e-12):  # the same everywhere: a scale around it
+            low, high = low - max(abs(low), 1e-6) / 10, high + max(abs(high), 1e-6) / 10
         drawn = None
         for slot, panel in zip(_brain.SLOTS, lines[row]):
             part = here[here.view == slot]

@@ -17,6 +17,7 @@ TASKS = {
     "field": "expression at unseen places of the brain",
     "field-run": "a field of the brain",
     "field-map": "maps of the brain",
+    "correlate": "an imaging contrast against gene expression",
     "field-truth": "a map beside the known truth",
     "bench": "benchmark",
     "pretrain": "pretraining",

@@ -70,7 +70,8 @@ def brain_extend(
     config, field, lines = dict(saved.config), saved.field, []
     space = space or config["space"]
     regions = tuple(config["regions"]) if regions is None else regions
-    samples = read_samples(data, space=space, donor=donor, regions=regions)
+    samples = read_samples(data, space=space, donor=donor, regions=regions, guess=config["unit"])
+    samples.warnings[:] = [line for line in samples.warnings if not line.startswith("all samples are of one donor")]
     if samples.unit != config["unit"]:
         raise UnitError(
             f"{samples.name} is in {samples.unit}, the run in {config['unit']}: give values in the unit of the run "

@@ -16,6 +16,7 @@ from exval.logs import warn
 PER_PARCEL = 300  # voxels of a parcel that are asked, evenly spread
 SOME = 2000  # voxels by which the genes of the page are chosen
 REACHES = (85.0, 115.0, 95.0)  # mm from the origin along x, y, z: no parcel of a brain in MNI space lies further
+WHOLE = 80.0  # mm that the parcels of an atlas of the whole brain span
 AT_ONCE = 6_000_000  # values told at once
 
 
@@ -201,7 +202,7 @@ def brain_map(
     with threadpool_limits(threads), atomic_path(out) as part:
         part.mkdir(exist_ok=True)
         if atlas is not None:
-            parcels, found = _parcels(tell, atlas, atlas_info, names, part)
+            parcels, found = _parcels(tell, atlas, atlas_info, names, saved.places.xyz_n3, part)
             volumes, what = [], f"{len(parcels)} parcels"
         else:
             parcels, (volumes, found, n_voxels) = (
@@ -266,7 +267,7 @@ def _voxels(tell, resolution: int, names, n_known: int, folder: Path, threads: i
     return paths, {"map_pictures": pd.concat(frames), "has_sd": first.sd_mg is not None}, len(grid)
 
 
-def _parcels(tell, atlas, info, names, folder: Path):
+def _parcels(tell, atlas, info, names, samples: np.ndarray | None, folder: Path):
     """Tables of every gene, written and returned; what the page shows of up to three."""
     from exval.data.ahba.atlas import Atlas
     from exval.tasks.field.pictures import pictures, telling
@@ -274,6 +275,9 @@ def _parcels(tell, atlas, info, names, folder: Path):
 
     volume = Atlas.load(atlas, info)
     centre_p3 = np.array([volume.position_v3[volume.parcel_v == p].mean(0) for p in range(len(volume.id_p))])
+    spans = np.ptp(centre_p3, axis=0)
+    if samples is not None and (spans > WHOLE).sum() >= 2:  # an atlas of the whole brain has to hold the samples
+        volume.check_space(samples)
     if (np.abs(centre_p3) > REACHES).any():
         raise InputError(f"{atlas} is not in MNI space: parcels lie outside of the brain; its affine may be that of "
                          "voxel indices")  # fmt: skip

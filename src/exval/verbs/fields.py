@@ -20,7 +20,7 @@ def evaluate_field(
     method: Any = None,
     split_by: str | None = None,
     genes: Any = None,
-    folds: int = 5,
+    folds: int = 6,
     repeats: int = 1,
     seed: int = 0,
     buffer: float | None = None,
@@ -79,6 +79,7 @@ def evaluate_field(
     from exval.data.brain import read_samples
     from exval.data.files import atomic_path, refuse_existing
     from exval.fields import FIELDS
+    from exval.fields.base import MIN_SAMPLES
     from exval.fields.kernels import fit_variogram, variogram
     from exval.methods.resolve import split_specs
     from exval.report import write_report
@@ -94,6 +95,9 @@ def evaluate_field(
         raise InputError(f"--show {show}: not among the fields compared ({', '.join(asked)})")
     samples = read_samples(data, space=space, donor=donor, regions=regions, genes=genes, unit=unit)
     places, notes = samples.places, list(samples.notes)
+    if len(places) < MIN_SAMPLES:
+        raise InputError(f"{samples.name} has {len(places)} samples: fields need at least {MIN_SAMPLES} to be fitted, "
+                         "and others to be judged by")  # fmt: skip
     if split_by is None:
         split_by = "donor" if len({name for name in places.donor_n if name is not None}) > 1 else "block"
     if buffer is not None and split_by != "block":

@@ -20,6 +20,8 @@ def section(folder: Folder) -> Section | None:
     said = [[what, tag("td", text, cls="words")] for what, text in config.get("in_words") or []]
     card = config.get("card") or {}
     parts: list[object] = [tag("p", f"{config.get('method')}: {card.get('summary', '')}")]
+    if config.get("extended"):
+        parts.append(tag("p", f"Extended: {config['extended']}. Figures below are of the run before that."))
     if said:
         parts.append(table(["chosen on the samples", tag("th", "")], said, cls="full"))
     parts += [_inner(folder), _cost(folder), _next(folder)]

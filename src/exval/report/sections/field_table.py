@@ -117,7 +117,7 @@ def more(folder: Folder) -> Html | None:
     genes = folder.table("field_genes", "method", "arm", "fold", "gene", "r2")
     if genes is None:
         return None
-    best = genes.groupby(["gene", "method"]).r2.mean().groupby("gene").max().sort_values()
+    best = genes.groupby(["gene", "method", "arm"], observed=True).r2.mean().groupby("gene").max().sort_values()
     rows = [[gene, numbers.score(value)] for gene, value in best[best < 0.05].head(100).items()]
     if not rows:
         return None

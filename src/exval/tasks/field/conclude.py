@@ -134,4 +134,5 @@ def _sentence(arm: str, r2: np.ndarray, titles: list[str], against: str) -> str:
     value, lo, hi = over_repeats(r2[titles.index(best)] - r2[base])
     gap = f"{value:+.3f}" + ("" if np.isnan(lo) else f" [{lo:.3f}, {hi:.3f}]")
     held = f"R2 {mean.max():.3f} against {mean[base]:.3f} of {against}"
-    return f"{lead}{best}: {held}, {gap}: {verdict(value, lo, hi, MARGIN)}."
+    few = f" (an interval needs {MIN_UNITS} held-out units: --folds {MIN_UNITS})" if np.isnan(lo) else ""
+    return f"{lead}{best}: {held}, {gap}: {verdict(value, lo, hi, MARGIN)}{few}."
