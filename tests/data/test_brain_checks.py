@@ -112,6 +112,9 @@ def test_centimetres_are_warned_of():
     from exval.data.brain import read_samples
 
     xyz = corrected_table().to_numpy(float)[:40]
-    made = lambda scale: read_samples(anndata.AnnData(np.ones((40, 1)), obsm={"mni": xyz * scale},  # noqa: E731
-                                                      var=pd.DataFrame(index=["GFAP"])), unit="log2").warnings  # fmt: skip
+    var = pd.DataFrame(index=["GFAP"])
+
+    def made(scale: float) -> list[str]:
+        return read_samples(anndata.AnnData(np.ones((40, 1)), obsm={"mni": xyz * scale}, var=var), unit="log2").warnings
+
     assert any("centimetres" in line for line in made(0.1)) and not any("centimetres" in line for line in made(1.0))

@@ -162,7 +162,7 @@ def test_the_whole_brain_is_asked_for(folder):
         ({"--cortex": "isocortex"}, "--cortex: 'isocortex' is not in structure_class"),
         ({"--genes": "unknown.txt"}, "no gene of the list (2, first: NOT_A_GENE) is in samples.h5ad"),
         ({"--genes": "DRD1"}, "no gene of the list (1) is told"),
-        ({"--samples": "list.txt"}, "is no .h5ad of samples"),
+        ({"--samples": "list.txt"}, "cannot be read as .h5ad"),
         ({"--radius": "0"}, "--radius 0: give millimetres"),
         ({"--tolerance": "-1"}, "--tolerance -1"),
         ({"--atlas-info": "list.txt"}, "give the atlas too"),
