@@ -217,7 +217,32 @@ which favours them.
 
 def null() -> str:
     """False positives of `brain correlate`."""
-    return ""
+    found = beside("brain_null")
+    if found is None:
+        return ""
+    rates = pd.DataFrame(found["rates"])
+    rates = rates[rates.noise == 0]
+    tests = ["naive", "surrogates", "random lists", "surrogates and random lists"]
+    rows = []
+    for (where, places, what), part in rates.groupby(["where", "places", "what"], sort=False):
+        wide = part.pivot_table("share", "test", "length").reindex(tests)
+        cells = ["" if line.isna().all() else " / ".join(f"{x:.2f}" for x in line) for _, line in wide.iterrows()]
+        rows.append([f"{places:,} {where.replace('cortical ', '')}: {what}", *cells])
+    lengths = " / ".join(f"{x:.0f}" for x in sorted(rates.length.unique()))
+    drawn = ", ".join(f"{n} at {where}" for where, n in rates.groupby("where", sort=False).maps.first().items())
+    return f"""
+## What `brain correlate` finds where there is nothing
+
+`benchmarks/brain_null.py`: smooth random maps of length {lengths} mm, unrelated to any gene; share with p below 0.05
+(maps of each length: {drawn}).
+
+{table(["", *tests], rows)}
+
+The naive test is worthless for maps. Surrogates hold what they promise at samples, are conservative for rough maps of
+parcels and **liberal for very smooth ones**. Random lists of genes alone are **no test** for co-expressed genes, as
+most lists have them. The neighbourhoods of the surrogates were chosen by the misfit of their variograms on other maps,
+after early runs had shown false-positive rates of several settings.
+"""
 
 
 def speed() -> str:
