@@ -91,7 +91,7 @@ def _line(table: pd.DataFrame, task: str) -> str:
         return f"A {task}, by position alone: R2 {', '.join(told)} against {here.value['knn']:.3f} of knn."
     told = [f"{name} {row.value:.3f} against {row.value - row.difference:.3f} {row.against.partition(', ')[2]} "
             f"({row.difference:+.3f}{_bounds(row)}, {row.verdict})" for name, row in here.iterrows()
-            if row.against == row.against and row.against and name.startswith("gp")]  # fmt: skip
+            if ", " in name and row.against == row.against and row.against and name.startswith("gp")]  # fmt: skip
     return f"A {task}: R2 {', '.join(told)}." if told else ""
 
 
