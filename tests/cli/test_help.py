@@ -57,7 +57,9 @@ def test_the_verbs():
     assert sorted(commands()) == [
         "annotate",
         "bench",
+        "brain correlate",
         "brain evaluate",
+        "brain extend",
         "brain fit",
         "brain import",
         "brain map",
