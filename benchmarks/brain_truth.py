@@ -1,8 +1,8 @@
 """Fields against a known truth: all 3,702 positions, 100 invented genes, every grey and white voxel at 2 mm.
 
     python benchmarks/brain_truth.py                                  # about 25 CPU-minutes, one thread
-    python benchmarks/brain_truth.py --samples 400 --genes 6 --resolution 6 --seeds 1 --out /tmp/small.json   # a try
-    python benchmarks/brain_truth.py --tissue analytic --out /tmp/other.json   # grey matter that no field is told of
+    python benchmarks/brain_truth.py --samples 400 --genes 6 --resolution 6 --seeds 1 --out SMALL.json   # a try
+    python benchmarks/brain_truth.py --tissue analytic --out OTHER.json   # grey matter that no field is told of
 
 The genes are those of `exval.datasets.simulated_brain` (what they are made of stands in `exval.data.brain_truth`, and
 was settled before any field had been scored on them). Fields are fitted to the samples of all six donors, with the

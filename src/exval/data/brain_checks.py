@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from exval.errors import InputError
+from exval.fields.tissue import template
 
 FEWEST = 50  # samples: fewer tell no order of axes
 MOST = 3000
@@ -238,8 +239,8 @@ class _Template:
 @lru_cache(maxsize=1)
 def _template() -> _Template | None:
     try:
-        from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template
+        from nilearn.datasets import load_mni152_brain_mask
     except ImportError:
         return None
-    mask, grey = load_mni152_brain_mask(resolution=1), load_mni152_gm_template(resolution=1)
-    return _Template(np.asarray(mask.dataobj) > 0, np.asarray(grey.dataobj, dtype=np.float32), np.asarray(mask.affine))
+    mask = load_mni152_brain_mask(resolution=1)
+    return _Template(np.asarray(mask.dataobj) > 0, template()[0], np.asarray(mask.affine))

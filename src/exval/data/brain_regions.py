@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from exval.errors import InputError
+from exval.fields.tissue import template
 
 TISSUES = ("auto", "template", "analytic")
 CENTRE, HALF_AXES = np.array([0.0, -18.0, 5.0]), np.array([70.0, 88.0, 72.0])  # of an ellipsoid about the template, mm
@@ -142,7 +143,5 @@ def grey_minus_white(xyz_n3: np.ndarray, tissue: str = "auto") -> np.ndarray:
 
 @cache
 def _template() -> tuple[np.ndarray, np.ndarray]:
-    from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
-
-    grey, white = (load(resolution=2) for load in (load_mni152_gm_template, load_mni152_wm_template))
-    return grey.get_fdata(dtype=np.float32) - white.get_fdata(dtype=np.float32), np.linalg.inv(grey.affine)
+    grey_xyz, white_xyz, affine = template(2)
+    return grey_xyz - white_xyz, np.linalg.inv(affine)

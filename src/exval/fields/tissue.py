@@ -11,6 +11,36 @@ from exval.errors import InputError
 BLUR = 1.0  # mm, sd: about what a position is off by
 
 
+def template(resolution: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities of grey and of white matter in the MNI152 template (ICBM 2009a, symmetric) that nilearn ships.
+
+    Parameters
+    ----------
+    resolution
+        mm, at least 1.
+
+    Returns
+    -------
+    grey_xyz, white_xyz
+        float32 volumes.
+    affine
+        (4, 4) voxel to mm.
+
+    Raises
+    ------
+    ImportError
+        nilearn is not installed.
+    """
+    from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
+
+    grey, white = (load(resolution=resolution) for load in (load_mni152_gm_template, load_mni152_wm_template))
+    return (
+        grey.get_fdata(dtype=np.float32),
+        white.get_fdata(dtype=np.float32),
+        np.asarray(grey.affine, dtype=np.float64),
+    )
+
+
 def matter_at(xyz_n3: np.ndarray) -> np.ndarray | None:
     """(n, 2) probabilities of grey and of white matter; None where nilearn is not installed.
 
@@ -54,13 +84,10 @@ def known_matter(xyz_n3: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _matter() -> tuple[list[np.ndarray], np.ndarray]:
     """Blurred maps of grey and white matter, and the (4, 4) matrix from mm to voxels."""
-    from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
     from scipy.ndimage import gaussian_filter
 
-    images = [load(resolution=1) for load in (load_mni152_gm_template, load_mni152_wm_template)]
-    return [gaussian_filter(image.get_fdata(dtype=np.float32), BLUR) for image in images], np.linalg.inv(
-        images[0].affine
-    )
+    *maps, affine = template()
+    return [gaussian_filter(one, BLUR) for one in maps], np.linalg.inv(affine)
 
 
 def tissue_at(xyz_n3: np.ndarray) -> np.ndarray | None:
@@ -91,10 +118,8 @@ def tissue_at(xyz_n3: np.ndarray) -> np.ndarray | None:
 @lru_cache(maxsize=1)
 def _maps() -> tuple[np.ndarray, np.ndarray]:
     """(x, y, z) int8 codes of the voxels, and the (4, 4) matrix from mm to voxels."""
-    from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
-
-    grey, white = (load(resolution=1) for load in (load_mni152_gm_template, load_mni152_wm_template))
-    code_xyz = np.zeros(grey.shape, dtype=np.int8)
-    code_xyz[grey.get_fdata(dtype=np.float32) > 0.5] = -1
-    code_xyz[white.get_fdata(dtype=np.float32) > 0.5] = 1
-    return code_xyz, np.linalg.inv(grey.affine)
+    grey_xyz, white_xyz, affine = template()
+    code_xyz = np.zeros(grey_xyz.shape, dtype=np.int8)
+    code_xyz[grey_xyz > 0.5] = -1
+    code_xyz[white_xyz > 0.5] = 1
+    return code_xyz, np.linalg.inv(affine)

@@ -17,11 +17,11 @@ from exval.bench.benchmark import Benchmark, Conclusion, Primary
 from exval.bench.cell import Cell, Limits
 from exval.errors import InputError
 from exval.tasks.field.collection import COLLECTIONS
+from exval.verbs.fields import DEFAULTS as METHODS
 
 PRESETS = ("cpu", "quick")
 FUNCTION = "exval.tasks.field.jobs:run_cell"
 PRELOAD = ("anndata", "pyarrow.parquet", "torch", "scipy.optimize", "sklearn.cluster", "exval.tasks.field.jobs")
-METHODS = ("mean", "nearest", "structure-mean", "knn", "ridge-fourier", "kriging", "regression-kriging", "gp", "siren")
 FURTHER = ("fourier-network",)
 SLOW = ("siren", "fourier-network")  # they have a seed that matters, and no time is spent on the optimistic split
 NEW_GENE, NEW_DONOR = ("gp", "knn", "kriging"), ("gp", "kriging")

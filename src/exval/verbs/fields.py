@@ -80,11 +80,10 @@ def evaluate_field(
     from exval.data.files import atomic_path, refuse_existing
     from exval.fields import FIELDS
     from exval.fields.base import MIN_SAMPLES
-    from exval.fields.kernels import fit_variogram, variogram
     from exval.methods.resolve import split_specs
     from exval.report import write_report
     from exval.tasks.field.evaluation import evaluate_fields
-    from exval.tasks.field.splits import field_splits
+    from exval.tasks.field.splits import field_splits, range_buffer
 
     if out is not None:
         refuse_existing(out, force)
@@ -103,8 +102,7 @@ def evaluate_field(
     if buffer is not None and split_by != "block":
         raise InputError("--buffer is the distance around blocks: give it with --split-by block")
     if split_by == "block" and buffer is None:
-        z_ng = (samples.values_ng - samples.values_ng.mean(0)) / samples.values_ng.std(0).clip(1e-9)
-        buffer = min(3 * fit_variogram(*variogram(places.folded(), z_ng, seed=seed))[2], 40.0)
+        buffer = range_buffer(places, samples.values_ng, seed)
         notes.append(f"buffer around blocks: {buffer:.0f} mm, the range of the variogram")
     splits = field_splits(places, split_by, folds=folds, repeats=repeats, seed=seed, buffer=buffer or 0.0)
     made = [FIELDS[name]() for name in asked]

@@ -7,10 +7,9 @@ from sklearn.base import clone
 
 from exval.errors import InputError
 from exval.fields.base import Field
-from exval.fields.kernels import fit_variogram, variogram
 from exval.fields.places import Places, codes
 from exval.progress import track
-from exval.tasks.field.splits import field_splits
+from exval.tasks.field.splits import field_splits, range_buffer
 
 WIDEST_MM = 10.0
 FOLDS = 5
@@ -62,8 +61,7 @@ def held_out_r2(
     varied = np.flatnonzero(np.ptp(values_ng, axis=0) > 0)
     values_ng, buffer = values_ng[:, varied], 0.0
     if split_by == "block":
-        z_ng = (values_ng - values_ng.mean(0)) / values_ng.std(0).clip(1e-9)
-        buffer = min(fit_variogram(*variogram(places.folded(), z_ng, seed=seed))[2], WIDEST_MM)
+        buffer = min(range_buffer(places, values_ng, seed) / 3, WIDEST_MM)  # one length of the variogram
     splits = None
     while splits is None:
         try:

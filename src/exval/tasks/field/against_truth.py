@@ -12,13 +12,13 @@ from exval.fields.base import Field
 from exval.fields.places import Places
 from exval.progress import track
 from exval.tasks.field.known import agreement, shares_within, sums_of
+from exval.tasks.field.pictures import CUTS
 from exval.tasks.field.volumes import Grid, template_grid
 
 if TYPE_CHECKING:
     from exval.data.brain_truth import BrainTruth
 
 BLOCK = 20_000
-CUTS = (-36.0, -20.0, 6.0)  # mm along x, y and z
 NEAR = 8.0  # mm: without a template, a place is inside the brain where a sample lies so near
 
 

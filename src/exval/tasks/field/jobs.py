@@ -9,17 +9,16 @@ import pandas as pd
 
 from exval.fields import FIELDS
 from exval.fields.base import Field
-from exval.fields.kernels import fit_variogram, variogram
 from exval.fields.newgene import Factors, Loading
 from exval.fields.places import Places
 from exval.tasks.field.collection import load
 from exval.tasks.field.conclude import METRICS
 from exval.tasks.field.evaluation import ARMS, one_fold
 from exval.tasks.field.score import gene_scores
-from exval.tasks.field.splits import field_splits
+from exval.tasks.field.splits import field_splits, range_buffer
 from exval.tasks.splits import Fold
 
-FEW, GROUPS, MOST_BUFFER = 50, 5, 40.0
+FEW, GROUPS = 50, 5
 
 
 def run_cell(params: dict[str, Any]) -> dict[str, Any]:
@@ -53,11 +52,7 @@ def drawn(params: dict[str, Any]) -> tuple[Any, Fold]:
     """The samples, and the fold of a draw."""
     samples = load(params["data"], params.get("data_dir"))
     repeat, number = divmod(int(params["draw"]), int(params["folds"]))
-    buffer = 0.0
-    if params["by"] == "block":
-        x_ng = samples.values_ng
-        z_ng = (x_ng - x_ng.mean(0)) / x_ng.std(0).clip(1e-9)
-        buffer = min(3 * fit_variogram(*variogram(samples.places.folded(), z_ng))[2], MOST_BUFFER)
+    buffer = range_buffer(samples.places, samples.values_ng) if params["by"] == "block" else 0.0
     made = field_splits(samples.places, params["by"], folds=int(params["folds"]), seed=repeat, buffer=buffer)
     return samples, made.folds[number]
 

@@ -8,11 +8,28 @@ from scipy.spatial import cKDTree
 from sklearn.cluster import KMeans
 
 from exval.errors import InputError
+from exval.fields.kernels import fit_variogram, variogram
 from exval.fields.places import Places, codes
 from exval.tasks.splits import Fold, Splits
 
 BY = ("donor", "block", "random")
 LEAST = 20
+MOST_BUFFER = 40.0  # mm: with more, little of a brain is left to train on
+
+
+def range_buffer(places: Places, values_ng: np.ndarray, seed: int = 0) -> float:
+    """mm around a block so that nothing near is left to copy from: the range of the variogram, at most 40 mm.
+
+    The range is three lengths of the exponential model, where 95 % of the sill is reached.
+
+    Examples
+    --------
+    >>> xyz = np.random.default_rng(0).uniform(-40, 40, (300, 3))
+    >>> 5 < range_buffer(Places.of(xyz), np.sin(xyz / 10)) <= 40
+    True
+    """
+    z_ng = (values_ng - values_ng.mean(0)) / values_ng.std(0).clip(1e-9)
+    return min(3 * fit_variogram(*variogram(places.folded(), z_ng, seed=seed))[2], MOST_BUFFER)
 
 
 def field_splits(

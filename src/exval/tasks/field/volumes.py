@@ -15,6 +15,7 @@ import numpy as np
 from exval.errors import InputError
 from exval.fields.base import Told
 from exval.fields.places import Places
+from exval.fields.tissue import template
 from exval.progress import track
 
 BLOCK = 50_000
@@ -79,12 +80,11 @@ def template_grid(resolution: int = 2) -> Grid:
     if not 1 <= resolution <= COARSEST:
         raise InputError(f"--resolution {resolution}: the template has 1 mm, and maps of up to {COARSEST} mm are told")
     try:
-        from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
+        grey_xyz, white_xyz, affine = template(resolution)
     except ImportError:
         raise InputError("maps of voxels need nilearn: pip install 'exval[brain]'") from None
-    grey, white = (load(resolution=resolution) for load in (load_mni152_gm_template, load_mni152_wm_template))
-    inside = grey.get_fdata(dtype=np.float32) + white.get_fdata(dtype=np.float32) > TISSUE
-    return Grid(tuple(map(int, inside.shape)), np.asarray(grey.affine, dtype=np.float64), np.argwhere(inside))
+    inside = grey_xyz + white_xyz > TISSUE
+    return Grid(tuple(map(int, inside.shape)), affine, np.argwhere(inside))
 
 
 def write_maps(
