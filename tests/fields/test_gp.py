@@ -7,7 +7,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from exval.fields.errorbars import inner_errors, inner_folds
+from exval.fields.errorbars import hold_outs, inner_errors
 from exval.fields.gp import LEVEL, GaussianProcess, Kernel
 from exval.fields.places import Places
 
@@ -41,7 +41,7 @@ def test_leaving_donors_out_at_once_is_leaving_them_out_one_by_one(world):
     places, z = world
     field = GaussianProcess(subset=100)
     field.learn(places, z)
-    asked, fold = [places, places.without_regions()], inner_folds(places)
+    asked, fold = [places, places.without_regions()], hold_outs(places)
     for short, long in zip(field.inner(places, z, fold, asked), inner_errors(field.frozen(), places, z, fold, asked)):
         np.testing.assert_allclose(short[0], long[0], atol=1e-7)
         np.testing.assert_allclose(short[1], long[1], rtol=0.2)  # the scale is that of all samples

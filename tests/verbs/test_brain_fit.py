@@ -138,7 +138,7 @@ def test_what_was_chosen_is_said_in_words(file, tmp_path):
     assert list(said) == ["covariance, position alone", "covariance, regions told"]
     assert "Matern-3/2 of the distance, length" in said["covariance, regions told"] and "same structure_name" in said[
         "covariance, regions told"]  # fmt: skip
-    assert "times what its own sds said" in config["verdict"]
+    assert "Its own sds are multiplied by" in config["verdict"] and "where it was" in config["verdict"]
 
 
 def test_a_run_that_is_there_is_not_replaced(run, file):

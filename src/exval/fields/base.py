@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from exval.errors import DivergedError, InputError
-from exval.fields.errorbars import ErrorBars, inner_errors, inner_folds
+from exval.fields.errorbars import ErrorBars, HoldOut, hold_outs, inner_errors
 from exval.fields.places import Places
 from exval.methods.base import Card, fitted_numbers
 
@@ -112,11 +112,11 @@ class Field(BaseEstimator):
         self._errors = {}
         if not self.bars:
             return self
-        fold_n, asked = inner_folds(places), {False: places.without_regions()}
+        folds, asked = hold_outs(places), {False: places.without_regions()}
         if "regions" in self.sees and places.told().any():
             asked[True] = places
-        made = self.inner(places, z_ng, fold_n, list(asked.values()))
-        self._errors = {told: ErrorBars().fit(places, *errors, fold_n) for told, errors in zip(asked, made)}
+        made = self.inner(places, z_ng, folds, list(asked.values()))
+        self._errors = {told: ErrorBars().fit(places, *errors, folds) for told, errors in zip(asked, made)}
         return self
 
     def take_up(self, places: Places, x_ng: np.ndarray, genes: Sequence[str] | None) -> Field:
@@ -143,9 +143,9 @@ class Field(BaseEstimator):
         """An unfitted copy in which what ``learn`` chose is fixed, for the inner hold-out."""
         return clone(self)
 
-    def inner(self, places: Places, z_ng: np.ndarray, fold_n: np.ndarray, asked: list[Places]) -> list[tuple]:
-        """Errors and own sds where a fold was left out (:func:`~exval.fields.errorbars.inner_errors`)."""
-        return inner_errors(self.frozen(), places, z_ng, fold_n, asked)
+    def inner(self, places: Places, z_ng: np.ndarray, folds: list[HoldOut], asked: list[Places]) -> list[tuple]:
+        """Errors and own sds where samples were held out (:func:`~exval.fields.errorbars.inner_errors`)."""
+        return inner_errors(self.frozen(), places, z_ng, folds, asked)
 
     def predict(self, places: Places, sd: bool = False) -> Told:
         """Values at any places; a place does not depend on the others in the call.

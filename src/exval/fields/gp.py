@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
+from scipy.linalg import cholesky, eigh, solve_triangular
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
 from exval.errors import InputError
 from exval.fields.base import Field
+from exval.fields.errorbars import HoldOut
 from exval.fields.kernels import matern
 from exval.fields.places import Places, codes
 from exval.fields.tissue import known_matter, matter_at
@@ -149,10 +150,11 @@ class GaussianProcess(Field):
         varies_g = np.ptp(z_mg, axis=0) > 0
         if not varies_g.any():
             raise InputError("no gene varies over the samples: there is nothing to fit")
-        found = self.chosen or [_chosen(places.take(rows), z_mg[:, varies_g], k, self.smoothness, self.tissue)
-                                for k in sorted({0, levels})]  # fmt: skip
-        if not self.chosen:  # a constant gene has a noise ratio like any other: it is told as it is
-            found = [(kernel, _spread_out(noise_g, varies_g)) for kernel, noise_g in found]
+        found = list(self.chosen or ())
+        for k in sorted({0, levels}) if not found else ():
+            near = found[0][0] if found else None
+            kernel, noise_g = _chosen(places.take(rows), z_mg[:, varies_g], k, self.smoothness, self.tissue, near)
+            found.append((kernel, _spread_out(noise_g, varies_g)))  # a constant gene has a noise ratio like any other
         self.chosen_ = tuple(found)
         self._solved = [_Solved(kernel, places, z_ng, noise_g) for kernel, noise_g in found]
 
@@ -190,9 +192,9 @@ class GaussianProcess(Field):
                 out[part] = np.sqrt(solved.variance(places.take(part)))
         return out
 
-    def inner(self, places, z_ng, fold_n, asked):
-        """Exact: what the other folds say is read off the inverse of the covariance of all samples."""
-        made = [solved.left_out(fold_n) for solved in self._solved]
+    def inner(self, places, z_ng, folds, asked):
+        """The covariance, noise ratios and scales of all samples are kept."""
+        made = [solved.left_out(z_ng, folds) for solved in self._solved]
         found = []
         for as_told in asked:
             told_n1 = (as_told.told() & (len(made) > 1))[:, None]
@@ -232,22 +234,26 @@ class _Solved:
         left_me = np.maximum(self.kernel.here - square_mi @ self._weight_ie.astype(np.float32), 0.0) + self._noises
         return left_me[:, self._of_g] * self.scale_g
 
-    def left_out(self, fold_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        r"""(n, g) errors and standard deviations at every sample, its fold left out, the scale of all samples kept.
-
-        With :math:`P = (K + \eta)^{-1}` and a fold B, errors are :math:`P_{BB}^{-1} (P z)_B` and variances the diagonal
-        of :math:`P_{BB}^{-1}` (Rasmussen and Williams 2006, section 5.4.2, for one sample).
-        """
-        error_ng, variance_ng = np.empty_like(self.alpha_ng), np.empty_like(self.alpha_ng)
-        for fold in np.unique(fold_n):
-            rows = np.flatnonzero(fold_n == fold)
-            for e in range(len(self._noises)):
+    def left_out(self, z_ng: np.ndarray, folds: list[HoldOut]) -> tuple[np.ndarray, np.ndarray]:
+        """(n, g) errors and standard deviations at every sample when it was held out."""
+        error_ng, variance_ng = np.empty_like(z_ng), np.empty_like(z_ng)
+        for fold in folds:
+            train, test = self.places.take(fold.train), self.places.take(fold.test)
+            levels = len(self.kernel.regions)
+            at_t, at_m = self.kernel.at(train), self.kernel.at(test)
+            cov_tt = _among(self.kernel, cdist(at_t, at_t), _alike(train, train, levels))
+            cov_tm = self.kernel.between(cdist(at_t, at_m), *_alike(train, test, levels))
+            for e, noise in enumerate(self._noises):
                 of = np.flatnonzero(self._of_g == e)
-                half_bi = self._vector_ni[rows] * np.sqrt(self._weight_ie[:, e])
-                factor = cho_factor(half_bi @ half_bi.T, lower=True, overwrite_a=True, check_finite=False)
-                error_ng[np.ix_(rows, of)] = cho_solve(factor, self.alpha_ng[np.ix_(rows, of)])
-                root_bb = solve_triangular(factor[0], np.eye(len(rows)), lower=True, check_finite=False)
-                variance_ng[np.ix_(rows, of)] = (root_bb**2).sum(0)[:, None] * self.scale_g[of]
+                noisy_tt = cov_tt + noise * np.eye(len(cov_tt))
+                root_tt = cholesky(noisy_tt, lower=True, overwrite_a=True, check_finite=False)
+                half = solve_triangular(root_tt, np.hstack([cov_tm, z_ng[np.ix_(fold.train, of)]]), lower=True,
+                                        overwrite_b=True, check_finite=False)  # fmt: skip
+                half_tm, half_tg = half[:, : len(at_m)], half[:, len(at_m) :]
+                rows = np.ix_(fold.test, of)
+                error_ng[rows] = z_ng[rows] - half_tm.T @ half_tg
+                left_m = np.maximum(self.kernel.here - (half_tm**2).sum(0), 0.0) + noise
+                variance_ng[rows] = left_m[:, None] * self.scale_g[of]
         return error_ng, np.sqrt(variance_ng)
 
 
@@ -277,17 +283,18 @@ def _spread_out(noise_g: np.ndarray, varies_g: np.ndarray) -> np.ndarray:
 
 
 def _chosen(
-    places: Places, z_ng: np.ndarray, levels: int, smoothness: float, tissue: bool
+    places: Places, z_ng: np.ndarray, levels: int, smoothness: float, tissue: bool, near: Kernel | None = None
 ) -> tuple[Kernel, np.ndarray]:
-    """The covariance of the largest marginal likelihood, and each gene's noise ratio."""
+    """The covariance of the largest marginal likelihood, sought from ``near`` on, and each gene's noise ratio."""
     alike = _alike(places, places, levels)
     several = len({donor for donor in places.donor_n if donor is not None}) > 1
     xyz, n = places.folded(), len(z_ng)
     matter_n2 = matter_at(xyz) if tissue else None
     apart_nn, matter_nn = cdist(xyz, xyz), None if matter_n2 is None else cdist(matter_n2, matter_n2)
+    near = near or Kernel(20.0, (), 0.05, tissue=10.0)
     # length, scale of matter, variances of regions and of donors: where to start, and within what to stay
-    free = [(20.0, 2.0, 200.0), *([] if matter_nn is None else [(10.0, 0.1, 60.0)]), *[(0.3, 1e-3, 10.0)] * levels,
-            *([(0.05, 1e-4, 3.0)] if several else [])]  # fmt: skip
+    free = [(near.length, 2.0, 200.0), *([] if matter_nn is None else [(near.tissue, 0.1, 60.0)]),
+            *[(0.3, 1e-3, 10.0)] * levels, *([(near.donor, 1e-4, 3.0)] if several else [])]  # fmt: skip
     start, low, high = np.log(np.array(free)).T
 
     def kernel_of(p: np.ndarray) -> Kernel:
@@ -307,8 +314,9 @@ def _chosen(
         return np.array(total_eg)
 
     found = minimize(
-        lambda p: -likelihoods(kernel_of(p)).max(0).sum(), start, method="Nelder-Mead",
-        options={"maxfev": 25 * len(free), "xatol": 0.05, "fatol": 1e-3 * z_ng.size},
+        lambda p: -likelihoods(kernel_of(p)).max(0).sum(), np.clip(start, low, high), method="COBYQA",
+        bounds=np.column_stack([low, high]),
+        options={"maxfev": 30 * len(free), "initial_tr_radius": 0.7, "final_tr_radius": 0.03},
     )  # fmt: skip
     kernel = kernel_of(found.x)
     return kernel, np.array(NOISES)[likelihoods(kernel).argmax(0)]

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from exval.fields.base import Field
-from exval.fields.errorbars import inner_folds
+from exval.fields.errorbars import apart, inner_errors, inner_groups
+from exval.fields.fading import Fading
 from exval.fields.places import Places, codes
 from exval.fields.tissue import known_matter, matter_at
 from exval.methods.base import Card
@@ -106,6 +107,18 @@ class Siren(Field):
         self.chosen_ = self.chosen or tuple(self._choose(places, z_ng, names) for names in self._names)
         self._models = [self._trained(places, z_ng, names, omega, self.members)
                         for names, omega in zip(self._names, self.chosen_)]  # fmt: skip
+        self._fading: dict[bool, Fading] = {}
+
+    def inner(self, places, z_ng, folds, asked):
+        """Errors of copies that fade, and by how much this field has to."""
+        made, apart_n = inner_errors(self.frozen(), places, z_ng, folds, asked), apart(folds)
+        found = []
+        for as_told, (error_ng, _) in zip(asked, made):
+            told_ng, fading = z_ng - error_ng, Fading()
+            fading.fit(places, z_ng, told_ng, apart_n)
+            self._fading[bool(as_told.told().any())] = fading
+            found.append((z_ng - fading.of(apart_n) * told_ng, None))
+        return found
 
     def _start(self, places: Places, z_ng: np.ndarray) -> None:
         """Offsets of donors, whether matter is known, and the names of the regions of each network."""
@@ -122,7 +135,7 @@ class Siren(Field):
         """The bandwidth of the smallest error about the first two inner folds."""
         if len(self.omegas) == 1:
             return float(self.omegas[0])
-        fold_n, errors = inner_folds(places, self.seed), []
+        fold_n, errors = inner_groups(places, self.seed), []
         for omega in self.omegas:
             left = 0.0
             for fold in np.unique(fold_n)[:2]:
@@ -135,6 +148,9 @@ class Siren(Field):
     def keep(self):
         arrays = {f"{i}.{name}": tensor.detach().cpu().numpy() for i, model in enumerate(self._models)
                   for name, tensor in model.state_dict().items()}  # fmt: skip
+        for told, fading in self._fading.items():
+            start = f"fading.{int(told)}."
+            arrays |= {start + "distance_b": fading.distance_b, start + "slope_b": fading.slope_b}
         return {"omegas": list(self.chosen_), "matter": self.matter_}, arrays
 
     def regain(self, places, z_ng, told, arrays):
@@ -150,6 +166,11 @@ class Siren(Field):
             model.load_state_dict({name.removeprefix(start): torch.as_tensor(array) for name, array in arrays.items()
                                    if name.startswith(start)})  # fmt: skip
             self._models.append(model.to(pick_device(self.device)).eval())
+        self._fading = {}
+        for told in (False, True):
+            start = f"fading.{int(told)}."
+            if start + "distance_b" in arrays:
+                self._fading[told] = Fading().regain(places, arrays[start + "distance_b"], arrays[start + "slope_b"])
 
     def _made(self, names: list[np.ndarray], omega: float, members: int):
         import torch
@@ -220,7 +241,10 @@ class Siren(Field):
         told_m = places.told() & (len(self._models) > 1)
         for rows, i in ((np.flatnonzero(~told_m), 0), (np.flatnonzero(told_m), -1)):
             if len(rows):
-                out[rows] = self._ask(self._models[i], self._names[i], places.take(rows))
+                here = places.take(rows)
+                out[rows] = self._ask(self._models[i], self._names[i], here)
+                if (fading := self._fading.get(i == -1)) is not None:
+                    out[rows] *= fading.at(here)
         return out + self.offsets_.at(places)[0]
 
     def n_parameters(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from exval.fields.base import Field
-from exval.fields.errorbars import inner_folds
+from exval.fields.errorbars import inner_groups
 from exval.fields.ridge import ridge_by_gcv
 from exval.methods.base import Card
 
@@ -56,7 +56,7 @@ class RidgeFourier(Field):
     def learn(self, places, z_ng):
         rng = np.random.default_rng(self.seed)
         self._w, self._b = rng.normal(size=(3, self.n_features)), rng.uniform(0, 2 * np.pi, self.n_features)
-        lengths, fold_n = tuple(self.lengths), inner_folds(places, self.seed)
+        lengths, fold_n = tuple(self.lengths), inner_groups(places, self.seed)
         if len(lengths) > 1:
             errors = [self._error(places, z_ng, fold_n, length) for length in lengths]
             self.length_ = lengths[int(np.argmin(errors))]

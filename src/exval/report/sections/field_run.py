@@ -29,32 +29,33 @@ def section(folder: Folder) -> Section | None:
 
 
 def _inner(folder: Folder) -> Html | None:
-    inner = folder.table("inner_errors", "gene", "arm", "kind", "value")
+    inner = folder.table("inner_errors", "gene", "arm", "half", "mm", "r2", "times")
     if inner is None:
         return None
-    error = inner.kind.iloc[0] == "error"
+    own = bool(inner.times.notna().any())
     held = folder.config.get("held_inside", "samples")
-    text = (
-        f"The sds of this field come from an inner hold-out: {held} were held out of the fit one after the other, and "
-        "the errors made there are its error bars, larger the further the nearest sample. R2 there:"
-        if error
-        else f"This field has sds of its own. An inner hold-out of {held} compared them with the errors made there; "
-        "each gene's sds are multiplied by the root mean square of error over sd. Above 1 the field was too sure:"
+    held = "donors, and a part of the brain with each," if held == "donors" else held
+    text = f"{held} were held out of the fit one after the other: R2 near to samples that taught, and far from them. "
+    text += (
+        "This field has sds of its own; they were compared with the errors made there, and each gene's are multiplied "
+        "by the root mean square of error over sd. Above 1 the field was too sure."
+        if own
+        else "The errors made there are the error bars of this field, larger the further the nearest sample."
     )
     rows = []
-    for arm, part in inner.groupby("arm", sort=False):
-        value = 1 - part.value**2 if error else part.value
-        low, middle, high = np.quantile(value, (0.1, 0.5, 0.9))
-        rows.append([str(arm), *(numbers.score(x, 2) for x in (value.mean(), low, middle, high))])
-    head = ["asked with", "mean of genes", "10th percentile", "median", "90th"]
-    wide = inner.pivot_table("value", "gene", "arm", sort=False)
-    wide = (1 - wide**2) if error else wide
-    wide = wide.sort_values(wide.columns[0], ascending=not error)
+    for (arm, half), part in inner.groupby(["arm", "half"], sort=False):
+        low, middle, high = np.quantile(part.r2, (0.1, 0.5, 0.9))
+        told = [numbers.score(x, 2) for x in (part.r2.mean(), low, middle, high)]
+        rows.append([f"{arm}, {half}", f"{part.mm.iloc[0]:.0f}", *told,
+                     *([numbers.score(part.times.median(), 2)] if own else [])])  # fmt: skip
+    head = ["asked with", "mm to the nearest sample", "mean R2", "10th percentile", "median", "90th",
+            *(["sds times"] if own else [])]  # fmt: skip
+    wide = inner.pivot_table("r2", "gene", ["arm", "half"], sort=False)
+    wide = wide.sort_values(wide.columns[0], ascending=False)
     listed = [[name(gene), *(numbers.score(x, 2) for x in line)] for gene, line in zip(wide.index, wide.to_numpy())]
     more = f", the first {LISTED}" if len(listed) > LISTED else ""
-    what = "R2" if error else "factor"
-    every = table(["gene", *(f"{what}, {arm}" for arm in wide.columns)], listed[:LISTED])
-    return tag("div", tag("h3", "Inner hold-out"), tag("p", text, cls="note"), table(head, rows),
+    every = table(["gene", *(f"R2, {arm}, {half}" for arm, half in wide.columns)], listed[:LISTED])
+    return tag("div", tag("h3", "Inner hold-out"), tag("p", text[0].upper() + text[1:], cls="note"), table(head, rows),
                details(f"Every gene{more}", every))  # fmt: skip
 
 

@@ -62,26 +62,26 @@ def inner_table(field: Field, genes: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``gene, arm, kind, value``. Kind ``error``: root of the mean squared error there, in standard deviations of the
-        gene, for fields without an sd of their own. Kind ``stretch``: by how much the field's own sds had to be
-        multiplied to be as large as the errors made there. No rows for a field without error bars, nor for a gene that
-        is the same in all samples.
+        ``gene, arm, half, mm, r2, times``. ``half``: ``near`` or ``far``, by the distance to the nearest sample that
+        taught, and ``mm``, the median distance there. ``r2``: against the training mean. ``times``: by how much the
+        field's own sds are multiplied near to and far from samples; NaN for fields without. No rows for a field without
+        error bars, nor for a gene that is the same in all samples.
     """
     frames = []
-    for told, bars in (getattr(field, "_errors", None) or {}).items():
-        size_g, varies_g = getattr(bars, "size_g", None), field.sd_g_ > 0
-        if size_g is not None and varies_g.any():
-            frames.append(pd.DataFrame({"gene": np.asarray(genes, dtype=str)[varies_g],
-                                        "arm": ARMS[0] if told else ARMS[1],
-                                        "kind": "stretch" if field.own_sd else "error",
-                                        "value": size_g[varies_g]}))  # fmt: skip
-    if not frames:
-        return pd.DataFrame(columns=["gene", "arm", "kind", "value"])
-    return pd.concat(frames, ignore_index=True).sort_values("arm", kind="stable", ascending=False, ignore_index=True)
+    for told, bars in getattr(field, "_errors", {}).items():
+        names, varies_g = np.asarray(genes, dtype=str), field.sd_g_ > 0
+        for half, (word, times_g) in enumerate((("near", bars.near_g), ("far", bars.far_g))):
+            frames.append(pd.DataFrame({
+                "gene": names, "arm": ARMS[0] if told else ARMS[1], "half": word, "mm": bars.halves_2[half],
+                "r2": 1 - bars.error_2g[half], "times": times_g if field.own_sd else np.nan,
+            })[varies_g])  # fmt: skip
+    columns = ["gene", "arm", "half", "mm", "r2", "times"]
+    found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    return found.sort_values(["arm", "half"], kind="stable", ascending=False, ignore_index=True)
 
 
 def held_inside(places: Places) -> str:
-    """What :func:`exval.fields.errorbars.inner_folds` holds out of these samples.
+    """What :func:`exval.fields.errorbars.hold_outs` holds out of these samples.
 
     >>> held_inside(Places.of(np.arange(9.0).reshape(3, 3)))
     'blocks of space'
@@ -96,13 +96,16 @@ def verdict(field: Field, config: dict[str, Any], inner: pd.DataFrame) -> str:
     if not len(inner):
         return text + " It tells no sd."
     arm = inner.arm.iloc[0]
-    value = inner.value[inner.arm == arm]
-    if (flat := config["n_genes"] - len(value)) > 0:
+    near, far = (inner[(inner.arm == arm) & (inner.half == half)] for half in ("near", "far"))
+    if (flat := config["n_genes"] - len(near)) > 0:
         text += f" {flat} of them are the same in all samples and count for nothing in what follows."
-    where = f"{config['held_inside']} held out of the fit, one after the other"
-    if inner.kind.iloc[0] == "error":
-        return f"{text} With {where}, it reached R2 {(1 - value**2).mean():.3f} ({arm}; mean over genes)."
-    return (
-        f"{text} With {where}, errors were {value.median():.2f} times what its own sds said ({arm}; median gene); the "
-        "sds that it tells are stretched by that."
+    text += (
+        f" With {config['held_inside']} held out of the fit, one after the other, it reached R2 {near.r2.mean():.3f} "
+        f"where the nearest sample was {near.mm.iloc[0]:.0f} mm away (median), and {far.r2.mean():.3f} where it was "
+        f"{far.mm.iloc[0]:.0f} mm away ({arm}; mean over genes)."
     )
+    if inner.times.notna().any():
+        text += (
+            f" Its own sds are multiplied by {near.times.median():.2f} near to samples, {far.times.median():.2f} far."
+        )
+    return text
