@@ -65,6 +65,22 @@ def test_voxels_of_some_genes(run, tmp_path):
     assert 4.5 < volume[volume != 0].mean() < 7.5
 
 
+def test_genes_that_are_noise_are_warned_of_and_listed(file, atlas, tmp_path):
+    adata = anndata.read_h5ad(file)
+    adata.X[:, 0] = 6 + np.random.default_rng(1).normal(size=150)
+    adata.X[:, 1] = 6.0
+    brain_fit(adata, method="gp", settings={"subset": 60}, unit="log2", out=tmp_path / "gp")
+    brain_map(tmp_path / "gp", atlas=atlas, out=tmp_path / "maps")
+    genes = pd.read_csv(tmp_path / "maps" / "genes.csv", index_col="gene")
+    assert list(genes.index) == ["GFAP", "MBP", "SNAP25"]
+    assert genes.r2_near["SNAP25"] > 0.5 and genes.r2_near["GFAP"] < 0.1 and np.isnan(genes.r2_near["MBP"])
+    assert (genes.mm_near < genes.mm_far)["GFAP"]
+    page = (tmp_path / "maps" / "report.html").read_text()
+    poor = genes.index[genes.r2_near <= 0].tolist()
+    assert poor == ["GFAP"] and "1 of 3 genes are told no better than by their mean" in page
+    assert "Which genes to believe" in page and "their maps are noise" in page
+
+
 @pytest.mark.parametrize(
     ("asked", "fault", "words"),
     [

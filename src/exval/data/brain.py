@@ -179,7 +179,22 @@ def _coordinates(data, space: str | None, name: str) -> tuple[str, np.ndarray]:
         f"obsm[{space!r}] or the columns {space}_x, {space}_y, {space}_z of obs" if space
         else "obsm['mni'] or 'mni_nlin', or the columns mni_x, mni_y, mni_z of obs (--space NAME for others)"
     )  # fmt: skip
-    raise InputError(f"{name} has no positions: {wanted} in mm are needed")
+    there = positions(data.obsm, data.obs)
+    others = f"; it has {', '.join(there)}: give --space {there[-1]}" if space and there else ""
+    raise InputError(f"{name} has no positions: {wanted} in mm are needed{others}")
+
+
+def positions(obsm, obs) -> list[str]:
+    """Names of coordinates in the MNI space that a file holds: what ``--space`` takes.
+
+    Examples
+    --------
+    >>> positions({"mni": None, "X_pca": None}, pd.DataFrame(columns=["mni_nlin_x", "mni_nlin_y", "mni_nlin_z", "age"]))
+    ['mni', 'mni_nlin']
+    """
+    columns = [str(name)[:-2] for name in obs if str(name).endswith("_x")]
+    named = [str(name) for name in obsm] + [one for one in columns if f"{one}_y" in obs and f"{one}_z" in obs]
+    return list(dict.fromkeys(one for one in named if one.lower().startswith("mni")))
 
 
 def _usual(obs: pd.DataFrame) -> tuple[str, ...]:
@@ -197,10 +212,13 @@ def _one_side(text: Any) -> Any:
 
 
 def _symbols(var: pd.DataFrame) -> np.ndarray:
+    """Symbols where a column has them; the name of the column of values where it has none."""
+    own = var.index.astype(str).to_numpy(object)
     for column in ("symbol", "gene_symbol", "gene_symbol_inferred"):
         if column in var:
-            return var[column].astype(str).to_numpy(object)
-    return var.index.astype(str).to_numpy(object)
+            told = var[column].astype(object).where(var[column].notna(), "").astype(str).str.strip().to_numpy(object)
+            return np.where(np.isin(told, ("", "nan", "None")), own, told)
+    return own
 
 
 def _unit(x_ng: np.ndarray) -> str:

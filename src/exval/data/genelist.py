@@ -31,7 +31,7 @@ def words_of(genes: Any, what: str) -> list[str]:
     """
     if isinstance(genes, (str, os.PathLike)):
         path = Path(genes)
-        if path.is_file():
+        if _is_file(path):
             words = path.read_text(encoding="utf-8").replace(",", "\n").split("\n")
         elif isinstance(genes, str) and ("/" not in genes and not genes.endswith((".txt", ".csv", ".tsv"))):
             words = genes.split(",")
@@ -45,3 +45,11 @@ def words_of(genes: Any, what: str) -> list[str]:
     if not words:
         raise InputError(f"{what} names no gene")
     return words
+
+
+def _is_file(path: Path) -> bool:
+    """Not so where text is longer than any name of a file may be."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -160,6 +160,9 @@ def brain_map(
     out, force, threads
         As everywhere; ``report.html`` in ``out`` shows up to three genes.
 
+    ``genes.csv`` says how well each gene was told where samples were held out of the fit
+    (:func:`exval.tasks.field.words.borne_out`); genes that were told no better than by their mean are warned of.
+
     Raises
     ------
     InputError, GeneError
@@ -175,6 +178,7 @@ def brain_map(
     from exval.fields.saved import open_field
     from exval.report import write_report
     from exval.tasks.field.volumes import of_voxels
+    from exval.tasks.field.words import borne_out
 
     if (atlas is None) == (resolution is None):
         raise InputError("give --atlas ATLAS.nii.gz for parcels or --resolution MM for voxels")
@@ -193,6 +197,10 @@ def brain_map(
                 f"the added genes are told of nobody in particular: {', '.join(map(str, saved.field.added[:10]))}"
             )
     names, field = saved.genes[columns], saved.field
+    borne = borne_out(field, saved.genes).iloc[columns]
+    if len(poor := borne.gene[borne.r2_near <= 0]):
+        what = f"{len(poor)} of {len(names)} genes are told no better than by their mean near to samples"
+        lines.append(f"{what} (R2 not above 0 where samples were held out): {', '.join(poor[:5])}; see genes.csv")
 
     def tell(places: Places) -> Told:
         told = field.predict(of_voxels(places.xyz_n3, donor), sd=sd)
@@ -227,7 +235,8 @@ def brain_map(
             "seconds": round(time.perf_counter() - began, 2), "cpu_seconds": round(time.process_time() - cpu, 2),
         }  # fmt: skip
         write_json(part / "config.json", config)
-        _write_pictures(part, found)
+        borne.to_csv(part / "genes.csv", index=False, float_format="%.4g")
+        _write_pictures(part, {**found, "map_genes": borne})
         write_report(part)
     warn(lines)
     return Maps(out, parcels, [out / path.name for path in volumes], verdict)

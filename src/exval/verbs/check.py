@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from exval.data.brain import positions
 from exval.data.labels import donor_like, label_like, labels_of
 from exval.data.source import Source, open_source
 from exval.data.units import BULK, row_name
@@ -39,6 +40,8 @@ class CheckReport:
         Genes with a value other than zero per cell: ``median``, ``p5``, ``p95``.
     donors, labels, embeddings
         Columns of ``obs`` that look like donors and like cell labels, with how many values; names in ``obsm``.
+    positions
+        Names of coordinates in the brain (:func:`exval.data.brain.positions`).
     empty_cells, constant_cells, repeated_cells
         Cells without any count, with one single value throughout, with exactly the values of an earlier cell.
     missing
@@ -68,6 +71,7 @@ class CheckReport:
     constant_cells: int
     repeated_cells: int
     missing: float = 0.0
+    positions: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -108,6 +112,9 @@ class CheckReport:
         rows.append(("donor columns", _columns(self.donors)))
         if self.embeddings:
             rows.append(("embeddings", ", ".join(self.embeddings)))
+        if self.positions:
+            told = " (mm of MNI152): samples of a brain, for exval brain fit and exval evaluate --task field"
+            rows.append(("positions", ", ".join(self.positions) + told))
         width = max(len(title) for title, _ in rows) + 2
         out = [f"{title:<{width}}{text}" for title, text in rows]
         out += [f"{'note':<{width}}{text}" for text in self.notes]
@@ -164,7 +171,7 @@ def _report(source: Source) -> CheckReport:
     summary = genes.summary()
     labels = {name: int(source.obs[name].nunique()) for name in label_like(source.obs)}
     donors = {name: int(source.obs[name].nunique()) for name in donor_like(source.obs)}
-    by_alias = genes.how == "alias"
+    by_alias, places = genes.how == "alias", positions(source.obsm, source.obs)
     n_entries = source.n * len(source.var_names)
     report = CheckReport(
         name=source.name,
@@ -189,7 +196,8 @@ def _report(source: Source) -> CheckReport:
         genes_per_cell=_quantiles(detected),
         donors=donors,
         labels=labels,
-        embeddings=[str(name) for name in source.obsm],
+        embeddings=[str(name) for name in source.obsm if str(name) not in places],
+        positions=places,
         empty_cells=int((detected == 0).sum()),
         constant_cells=constant,
         repeated_cells=repeated,

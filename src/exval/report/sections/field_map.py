@@ -8,8 +8,10 @@ from exval.pl._brain import NEEDED
 from exval.report import numbers
 from exval.report.figures import figure
 from exval.report.folder import Folder
-from exval.report.html import tag
+from exval.report.html import Html, details, name, table, tag
 from exval.report.section import Section
+
+FEW, LISTED = 12, 300  # genes shown at once, and at all
 
 
 def section(folder: Folder) -> Section | None:
@@ -39,7 +41,32 @@ def section(folder: Folder) -> Section | None:
     files = mean + (f" and {sd}" if config.get("sd") else "")
     files += " (millimetres of MNI152: any viewer of NIfTI opens them)" if parcels is None else " (parcels by genes)"
     parts.append(tag("p", f"Written: {files}, in {spent} of CPU time.", cls="note"))
+    parts.append(_borne_out(folder))
     return Section.of("maps", "The maps", tag("div", parts, cls="stack"))
+
+
+def _borne_out(folder: Folder) -> Html | None:
+    """How well the genes were told where samples were held out of the fit; nothing where that is not known."""
+    genes = folder.table("map_genes", "gene", "r2_near", "mm_near", "r2_far", "mm_far")
+    if genes is None or genes.r2_near.isna().all():
+        return None
+    genes = genes.sort_values("r2_near", ascending=False, kind="stable")
+    known = genes[genes.r2_near.notna()]
+    poor = int((known.r2_near <= 0).sum())
+    near, far = known.mm_near.iloc[0], known.mm_far.iloc[0]
+    text = (
+        "R2 against the gene's mean where samples were held out of the fit, by position alone, with the nearest sample "
+        f"{near:.0f} mm (near) or {far:.0f} mm (far) away. "
+        + (f"{poor} of {len(known)} genes are told no better than by their mean near to samples: their maps are noise."
+           if poor else "Every gene is told better than by its mean near to samples.")
+    )  # fmt: skip
+    rows = [[name(gene), numbers.score(a, 2), numbers.score(b, 2)]
+            for gene, a, b in zip(genes.gene, genes.r2_near, genes.r2_far)]  # fmt: skip
+    head, short = ["gene", "R2 near", "R2 far"], len(rows) <= FEW
+    shown = table(head, rows if short else rows[:LISTED])
+    title = f"Every gene{f', the best {LISTED}; all are in genes.csv' if len(rows) > LISTED else ''}"
+    return tag("div", tag("h3", "Which genes to believe"), tag("p", text, cls="note"),
+               shown if short else details(title, shown))  # fmt: skip
 
 
 def _words(config, genes: list[str], parcels: bool) -> str:

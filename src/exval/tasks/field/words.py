@@ -10,6 +10,7 @@ import pandas as pd
 
 from exval.fields.base import Field
 from exval.fields.network import Siren
+from exval.fields.newgene import Extended
 from exval.fields.places import Places, codes
 from exval.tasks.field.evaluation import ARMS
 
@@ -78,6 +79,31 @@ def inner_table(field: Field, genes: Sequence[str]) -> pd.DataFrame:
     columns = ["gene", "arm", "half", "mm", "r2", "times"]
     found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
     return found.sort_values(["arm", "half"], kind="stable", ascending=False, ignore_index=True)
+
+
+def borne_out(field: Field | Extended, genes: Sequence[str]) -> pd.DataFrame:
+    """How well each gene was told by position alone where samples were held out of the fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``gene, r2_near, mm_near, r2_far, mm_far``: R2 against the training mean, and the median distance to the nearest
+        sample that taught. NaN for genes that were added, that are the same in all samples, or told without error bars.
+
+    Examples
+    --------
+    >>> from exval.fields.knn import KNearest
+    >>> xyz = np.random.default_rng(0).uniform(-40, 40, (60, 3))
+    >>> told = borne_out(KNearest().fit(Places.of(xyz), np.sin(xyz[:, 1:] / 20)), ["A", "B"])
+    >>> told.gene.tolist(), bool((told.r2_near > 0.5).all())
+    (['A', 'B'], True)
+    """
+    own = field.field if isinstance(field, Extended) else field
+    found = inner_table(own, list(genes)[: len(own.sd_g_)])
+    wide = found[found.arm == ARMS[1]].pivot(index="gene", columns="half", values=["r2", "mm"])
+    wide.columns = [f"{what}_{half}" for what, half in wide.columns]
+    columns = ["r2_near", "mm_near", "r2_far", "mm_far"]
+    return wide.reindex(index=list(map(str, genes)), columns=columns).astype(float).rename_axis("gene").reset_index()
 
 
 def held_inside(places: Places) -> str:
