@@ -42,7 +42,7 @@ def test_leaving_donors_out_at_once_is_leaving_them_out_one_by_one(world):
     field = GaussianProcess(subset=100)
     field.learn(places, z)
     asked, fold = [places, places.without_regions()], hold_outs(places)
-    for short, long in zip(field.inner(places, z, fold, asked), inner_errors(field.frozen(), places, z, fold, asked)):
+    for short, long in zip(field.inner(places, z, fold, asked), inner_errors(field, places, z, fold, asked)):
         np.testing.assert_allclose(short[0], long[0], atol=1e-7)
         np.testing.assert_allclose(short[1], long[1], rtol=0.2)  # the scale is that of all samples
         assert np.median(short[1] / long[1]) == pytest.approx(1.0, abs=0.03)

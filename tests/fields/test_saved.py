@@ -29,7 +29,9 @@ def test_it_says_the_same_again(name, samples, tmp_path):
     save_field(tmp_path, field, places, values, {"data": "made", "space": "mni", "unit": "log2"})
     again = open_field(tmp_path)
     assert again.genes.tolist() == ["A", "B", "C"] and again.config["method"] == name
-    for asked in (places, places.without_regions().without_donor()):
+    out_m3 = places.xyz_n3 * np.where(np.arange(120) % 2, 1.5, 2.5)[:, None]  # far from samples too
+    far = Places(out_m3, places.donor_n, places.regions_nk)
+    for asked in (places, places.without_regions().without_donor(), far):
         a, b = field.predict(asked, sd=True), again.field.predict(asked, sd=True)
         np.testing.assert_allclose(b.mean_mg, a.mean_mg, rtol=1e-5, atol=1e-5)
         if field.bars:
@@ -43,7 +45,8 @@ def test_what_cannot_be_read_is_refused(samples, tmp_path):
     field = FIELDS["knn"]().fit(places, values, ["A", "B", "C"])
     save_field(tmp_path, field, places, values, {})
     config = json.loads((tmp_path / "config.json").read_text())
-    for change, words in (({"kind": "pretrain"}, "not a fitted field"), ({"format_version": 99}, "newer exval")):
+    for change, words in (({"kind": "pretrain"}, "not a fitted field"), ({"format_version": 99}, "newer exval"),
+                          ({"format_version": 1}, "older exval")):  # fmt: skip
         (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
         with pytest.raises(InputError, match=words):
             open_field(tmp_path)

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from exval.errors import DivergedError, InputError
-from exval.fields.errorbars import ErrorBars, HoldOut, hold_outs, inner_errors
+from exval.fields.errorbars import LEFT, ErrorBars, HoldOut, apart, hold_outs, inner_errors
 from exval.fields.places import Places
 from exval.methods.base import Card, fitted_numbers
 
@@ -113,10 +113,15 @@ class Field(BaseEstimator):
         if not self.bars:
             return self
         folds, asked = hold_outs(places), {False: places.without_regions()}
-        if "regions" in self.sees and places.told().any():
+        if "regions" in self.sees and getattr(self, "regions", True) and places.told().sum() >= LEFT:
             asked[True] = places
-        made = self.inner(places, z_ng, folds, list(asked.values()))
-        self._errors = {told: ErrorBars().fit(places, *errors, folds) for told, errors in zip(asked, made)}
+        made, apart_n = self.inner(places, z_ng, folds, list(asked.values())), apart(folds)
+        for told, (error_ng, spread_ng) in zip(asked, made):
+            rows = places.told() if told else np.ones(len(places), dtype=bool)  # who is not told a region says so alone
+            self._errors[told] = ErrorBars().fit(
+                places, z_ng[rows], error_ng[rows], None if spread_ng is None else spread_ng[rows], apart_n[rows],
+                len(folds),
+            )  # fmt: skip
         return self
 
     def take_up(self, places: Places, x_ng: np.ndarray, genes: Sequence[str] | None) -> Field:
@@ -143,9 +148,16 @@ class Field(BaseEstimator):
         """An unfitted copy in which what ``learn`` chose is fixed, for the inner hold-out."""
         return clone(self)
 
+    def taught(self, places: Places, z_ng: np.ndarray) -> Field:
+        """A copy that was taught some of the samples, and in everything else is as this one."""
+        one = self.frozen()
+        one.mean_g_, one.sd_g_ = self.mean_g_, self.sd_g_
+        one.learn(places, z_ng)
+        return one
+
     def inner(self, places: Places, z_ng: np.ndarray, folds: list[HoldOut], asked: list[Places]) -> list[tuple]:
         """Errors and own sds where samples were held out (:func:`~exval.fields.errorbars.inner_errors`)."""
-        return inner_errors(self.frozen(), places, z_ng, folds, asked)
+        return inner_errors(self, places, z_ng, folds, asked)
 
     def predict(self, places: Places, sd: bool = False) -> Told:
         """Values at any places; a place does not depend on the others in the call.

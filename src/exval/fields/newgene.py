@@ -10,7 +10,7 @@ from exval.errors import InputError
 from exval.fields.base import Field, Told
 from exval.fields.places import Places
 
-LEAST, RANK, PARTS = 5, 24, 5
+LEAST, RANK, PARTS, BESIDE = 5, 24, 5, 300
 NOISES = tuple(10.0 ** (x / 4) for x in range(-8, 5))
 
 
@@ -31,6 +31,12 @@ class Factors:
     centre_g, directions_gk
         Mean, and components of variance 1 times the prior sd of a loading: the root of the mean squared loading of the
         known genes. A component that moves many genes is likely to move a new one.
+    cov_kk
+        Covariance of the components over the training places.
+    near, lost
+        Mean over the known genes of the variance of a measurement at the usual distance from samples, in variances of
+        the gene, and what one variance more is worth, as a share of the variance that the field tells. NaN where the
+        field has no error bars.
     """
 
     def __init__(self, field: Field, places: Places, rank: int = RANK) -> None:
@@ -41,6 +47,27 @@ class Factors:
         if k < 1:
             raise InputError(f"{field.title} says the same everywhere: a new gene cannot be told from it")
         self.directions_gk = vt[:k].T / np.sqrt(told_ng.shape[1])
+        self.cov_kk = np.cov((told_ng - self.centre_g) @ self.directions_gk, rowvar=False).reshape(k, k)
+        self.near, self.lost = self._usual(field, places), 1 / max(float(told_ng.var(0).mean()), 1e-9)
+
+    @staticmethod
+    def _usual(field: Field, places: Places) -> float:
+        """Mean variance beside training places, as far from them as the nearer half of the inner hold-out was."""
+        bars = getattr(field, "_errors", {}).get(False)
+        if bars is None:
+            return float("nan")
+        rng = np.random.default_rng(0)
+        some = places.take(rng.permutation(len(places))[:BESIDE]).without_donor().without_regions()
+        step_m3 = rng.normal(size=(len(some), 3))
+        step_m3 *= bars.halves_2[0] / np.linalg.norm(step_m3, axis=1, keepdims=True)
+        sd_mg = field.predict(Places(some.xyz_n3 + step_m3, some.donor_n, some.regions_nk), sd=True).sd_mg
+        return float(_in_variances(sd_mg, field).mean())
+
+    def further(self, field: Field, sd_mg: np.ndarray) -> np.ndarray:
+        """(m,) share of what the field tells that is lost: variances beyond the usual, mean over the known genes."""
+        if np.isnan(self.near):
+            return np.zeros(len(sd_mg))
+        return self.lost * np.maximum(_in_variances(sd_mg, field).mean(1) - self.near, 0.0)
 
     @staticmethod
     def standardised(field: Field, places: Places) -> np.ndarray:
@@ -69,16 +96,19 @@ class Factors:
             if not len(part):
                 continue
             rest_n = ~np.isin(known_n, mine_n[part])
-            one = field.frozen()
-            one.mean_g_, one.sd_g_ = field.mean_g_, field.sd_g_
-            one.learn(known.take(rest_n), z_ng[rest_n])
-            f_nk[part] = self.at(one, places.take(part))
+            f_nk[part] = self.at(field.taught(known.take(rest_n), z_ng[rest_n]), places.take(part))
         return f_nk
 
     def at(self, field: Field, places: Places) -> np.ndarray:
         """(m, 1 + K): ones, since the level of a new gene is not known either, and the components."""
         f_mk = (self.standardised(field, places) - self.centre_g) @ self.directions_gk
         return np.column_stack([np.ones(len(f_mk)), f_mk])
+
+
+def _in_variances(sd_mg: np.ndarray, field: Field) -> np.ndarray:
+    """(m, g) squares of sds in variances of the gene; genes that do not vary are left out."""
+    varies_g = field.sd_g_ > 0
+    return (sd_mg[:, varies_g] / field.sd_g_[varies_g]) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +166,22 @@ class Loading:
         cov_kk = np.linalg.inv(f_nk.T @ f_nk / noise + np.eye(f_nk.shape[1]))
         return cls(mean, cov_kk @ (f_nk.T @ (x - mean)) / noise, cov_kk, noise, scale)
 
+    def told_variance(self, cov_kk: np.ndarray) -> float:
+        """Variance of what is told over places where the components have this covariance."""
+        return float(self.loading_k[1:] @ cov_kk @ self.loading_k[1:])
+
     def tell(self, f_mk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) expected values, and standard deviations of a measurement."""
+        """(m,) expected values, and standard deviations of a measurement near to samples of the field."""
         variance_m = self.scale * (np.einsum("mk,kl,ml->m", f_mk, self.cov_kk, f_mk) + self.noise)
         return self.mean + f_mk @ self.loading_k, np.sqrt(variance_m)
 
 
 class Extended:
     """A fitted field with genes that were added to it by a few samples.
+
+    Where the field's own genes are less sure than is usual, a gene that was added is so too: the share of what the
+    field tells that is lost there (:meth:`Factors.further`), times the variance that is told of the gene, is added to
+    the variance of its measurement.
 
     Parameters
     ----------
@@ -191,13 +229,17 @@ class Extended:
         mean_mg = np.column_stack([told.mean_mg, *(mean for mean, _ in new)]).astype(np.float32)
         if told.sd_mg is None:
             return Told(mean_mg)
-        return Told(mean_mg, np.column_stack([told.sd_mg, *(spread for _, spread in new)]).astype(np.float32))
+        lost_m = self.factors.further(self.field, told.sd_mg)
+        wider = [np.sqrt(spread**2 + lost_m * one.told_variance(self.factors.cov_kk))
+                 for one, (_, spread) in zip(self.loadings, new)]  # fmt: skip
+        return Told(mean_mg, np.column_stack([told.sd_mg, *wider]).astype(np.float32))
 
     def keep(self) -> dict[str, np.ndarray]:
         """Arrays that :meth:`regained` needs with the field."""
         rows = self.loadings
         return {
             "centre_g": self.factors.centre_g, "directions_gk": self.factors.directions_gk,
+            "cov_kk": self.factors.cov_kk, "usual_2": np.array([self.factors.near, self.factors.lost]),
             "loading_hk": np.array([one.loading_k for one in rows]), "cov_hkk": np.array([one.cov_kk for one in rows]),
             "number_h3": np.array([[one.mean, one.noise, one.scale] for one in rows]),
         }  # fmt: skip
@@ -207,6 +249,7 @@ class Extended:
         """What :meth:`keep` gave, with the field and the names."""
         factors = Factors.__new__(Factors)
         factors.centre_g, factors.directions_gk = arrays["centre_g"], arrays["directions_gk"]
+        factors.cov_kk, (factors.near, factors.lost) = arrays["cov_kk"], map(float, arrays["usual_2"])
         rows = zip(arrays["loading_hk"], arrays["cov_hkk"], arrays["number_h3"])
         return cls(field, factors, [Loading(float(n[0]), loading_k, cov_kk, float(n[1]), float(n[2]))
                                     for loading_k, cov_kk, n in rows], genes)  # fmt: skip

@@ -16,7 +16,7 @@ from exval.fields.errorbars import ErrorBars
 from exval.fields.newgene import Extended
 from exval.fields.places import Places
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,8 @@ def open_field(folder: str | Path) -> SavedField:
         raise InputError(f"{folder} holds something else ({what}), not a fitted field: make one with exval brain fit")
     if config.get("format_version", 0) > FORMAT_VERSION:
         raise InputError(f"{folder} was written by a newer exval ({config.get('version')}); upgrade to read it")
+    if config.get("format_version", 0) < FORMAT_VERSION:
+        raise InputError(f"{folder} was written by an older exval ({config.get('version')}); fit it again")
     try:
         samples, arrays = load_file(folder / "samples.safetensors"), load_file(folder / "field.safetensors")
         genes = np.array((folder / "genes.tsv").read_text(encoding="utf-8").split("\n")[:-1], dtype=object)

@@ -34,11 +34,11 @@ def _inner(folder: Folder) -> Html | None:
         return None
     own = bool(inner.times.notna().any())
     held = folder.config.get("held_inside", "samples")
-    held = "donors, and a part of the brain with each," if held == "donors" else held
     text = f"{held} were held out of the fit one after the other: R2 near to samples that taught, and far from them. "
     text += (
         "This field has sds of its own; they were compared with the errors made there, and each gene's are multiplied "
-        "by the root mean square of error over sd. Above 1 the field was too sure."
+        "so that they are as large at that distance; where errors grow with distance, by more than that, since what is "
+        "far is known from a few parts of the brain only. Above 1 the field was too sure."
         if own
         else "The errors made there are the error bars of this field, larger the further the nearest sample."
     )

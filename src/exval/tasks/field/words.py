@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from exval.fields.base import Field
+from exval.fields.errorbars import by_donor
 from exval.fields.network import Siren
 from exval.fields.newgene import Extended
-from exval.fields.places import Places, codes
+from exval.fields.places import Places
 from exval.tasks.field.evaluation import ARMS
 
 
@@ -37,6 +38,11 @@ def in_words(field: Field, regions: Sequence[str] = ()) -> list[tuple[str, str]]
     for i, omega in enumerate(chosen if isinstance(field, Siren) else ()):
         tried = ", ".join(f"{one:g}" for one in field.omegas)
         found.append((f"bandwidth, {ARMS[0] if i else ARMS[1]}", f"omega {omega:g}, of {tried}, by inner hold-out"))
+        if (fading := field._fading.get(bool(i))) is not None:
+            far = " and ".join(f"{100 * slope:.0f} % at {mm:.0f} mm" for mm, slope in
+                               zip(fading.distance_b[[0, -1]], fading.slope_b[[0, -1]]))  # fmt: skip
+            found.append((f"fading, {ARMS[0] if i else ARMS[1]}", f"{far} from the nearest sample are left of what the "
+                          "network says, by inner hold-out"))  # fmt: skip
     for kernel, noise_g in () if isinstance(field, Siren) else chosen:
         names = [*regions, *(f"level {k + 1}" for k in range(len(regions), len(kernel.regions)))]
         parts = [f"same {name} {variance:.2g}" for name, variance in zip(names, kernel.regions)]
@@ -64,17 +70,17 @@ def inner_table(field: Field, genes: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``gene, arm, half, mm, r2, times``. ``half``: ``near`` or ``far``, by the distance to the nearest sample that
-        taught, and ``mm``, the median distance there. ``r2``: against the training mean. ``times``: by how much the
-        field's own sds are multiplied near to and far from samples; NaN for fields without. No rows for a field without
-        error bars, nor for a gene that is the same in all samples.
+        taught, and ``mm``, the median distance there. ``r2``: against the training mean at the same samples. ``times``:
+        by how much the field's own sds are multiplied at that distance; NaN for fields without. No rows for a field
+        without error bars, nor for a gene that is the same in all samples.
     """
     frames = []
     for told, bars in getattr(field, "_errors", {}).items():
         names, varies_g = np.asarray(genes, dtype=str), field.sd_g_ > 0
-        for half, (word, times_g) in enumerate((("near", bars.near_g), ("far", bars.far_g))):
+        for word, mm, r2_g, times_g in zip(("near", "far"), bars.halves_2, bars.r2_2g, bars.times(bars.halves_2)):
             frames.append(pd.DataFrame({
-                "gene": names, "arm": ARMS[0] if told else ARMS[1], "half": word, "mm": bars.halves_2[half],
-                "r2": 1 - bars.error_2g[half], "times": times_g if field.own_sd else np.nan,
+                "gene": names, "arm": ARMS[0] if told else ARMS[1], "half": word, "mm": mm, "r2": r2_g,
+                "times": times_g if field.own_sd else np.nan,
             })[varies_g])  # fmt: skip
     columns = ["gene", "arm", "half", "mm", "r2", "times"]
     found = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
@@ -93,7 +99,7 @@ def borne_out(field: Field | Extended, genes: Sequence[str]) -> pd.DataFrame:
     Examples
     --------
     >>> from exval.fields.knn import KNearest
-    >>> xyz = np.random.default_rng(0).uniform(-40, 40, (60, 3))
+    >>> xyz = np.random.default_rng(0).uniform(-40, 40, (400, 3))
     >>> told = borne_out(KNearest().fit(Places.of(xyz), np.sin(xyz[:, 1:] / 20)), ["A", "B"])
     >>> told.gene.tolist(), bool((told.r2_near > 0.5).all())
     (['A', 'B'], True)
@@ -112,8 +118,7 @@ def held_inside(places: Places) -> str:
     >>> held_inside(Places.of(np.arange(9.0).reshape(3, 3)))
     'blocks of space'
     """
-    names, code_n, _ = codes(places.donor_n, places.donor_n[:0])
-    return "donors" if len(names) >= 3 and (code_n >= 0).all() else "blocks of space"
+    return "donors, and a part of the brain with each," if by_donor(places) else "blocks of space"
 
 
 def verdict(field: Field, config: dict[str, Any], inner: pd.DataFrame) -> str:
