@@ -97,7 +97,7 @@ def test_a_map_that_cannot_be_is_refused_and_leaves_nothing(run, tmp_path, asked
 def test_pages_say_what_was_fitted_and_mapped(run, atlas, tmp_path):
     page = (run / "report.html").read_text()
     for words in ("knn fitted to 150 samples x 3 genes of samples.h5ad", "Inner hold-out",
-                  "a part of the brain with each", "How far samples are alike", "exval brain map"):  # fmt: skip
+                  "an area of the brain with each", "How far samples are alike", "exval brain map"):  # fmt: skip
         assert words in page
     brain_map(run, atlas=atlas, genes="MBP,GFAP", out=tmp_path / "parcels")
     page = (tmp_path / "parcels" / "report.html").read_text()

@@ -68,22 +68,30 @@ class HoldOut:
 
 
 def hold_outs(places: Places, seed: int = 0) -> list[HoldOut]:
-    """Every group once; where groups are donors, a part of the brain is emptied as well.
+    """Every donor once, or every fifth of the samples where donors cannot be held out, and with each a part of a brain.
 
-    A donor held out alone has samples of the others a few millimetres away everywhere, and says nothing of the parts of
-    a brain that were never sampled. With each donor, the half of the other samples that is nearest to one of as many
-    centres as there are donors (k-means) is left out too, each centre once, where the donors have most of their own
-    samples: some of these then lie next to samples that teach, others centimetres off.
+    Those that are held out alone have samples of the others a few millimetres away everywhere, and say nothing of the
+    parts of a brain that were never sampled. With each group, the half of the other samples that is nearest to one of
+    as many centres as there are groups (k-means) is left out too, each centre once, where the groups have most of their
+    own samples: some of these then lie next to samples that teach, others centimetres off. Fewer than 80 samples are
+    too few to tell near from far, and nothing is emptied.
+
+    Raises
+    ------
+    InputError
+        See :func:`inner_groups`.
 
     Examples
     --------
-    >>> places = Places.of(np.random.default_rng(0).uniform(-40, 40, (60, 3)), donor_n=list("abc") * 20)
+    >>> places = Places.of(np.random.default_rng(0).uniform(-40, 40, (90, 3)), donor_n=list("abc") * 30)
     >>> [(len(one.train), len(one.test)) for one in hold_outs(places)]
-    [(20, 20), (20, 20), (20, 20)]
+    [(30, 30), (30, 30), (30, 30)]
     """
-    group_n, xyz = inner_groups(places, seed), places.folded()
+    group_n, xyz, n = inner_groups(places, seed), places.folded(), len(places)
+    if not by_donor(places):
+        group_n = np.random.default_rng(seed).permutation(n) % min(BLOCKS, max(n // 10, 2))
     groups, made = np.unique(group_n), []
-    centre_f3 = _centres(xyz, group_n, seed) if by_donor(places) else None
+    centre_f3 = _centres(xyz, group_n, seed) if n >= 2 * LEAST else None
     for f, group in enumerate(groups):
         test, train = np.flatnonzero(group_n == group), np.flatnonzero(group_n != group)
         if centre_f3 is not None:

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from exval.fields.base import Field
-from exval.fields.errorbars import by_donor
+from exval.fields.errorbars import LEAST, by_donor
 from exval.fields.network import Siren
 from exval.fields.newgene import Extended
 from exval.fields.places import Places
 from exval.tasks.field.evaluation import ARMS
+
+EMPTIED = ", and an area of the brain with each,"
 
 
 def in_words(field: Field, regions: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -116,9 +118,9 @@ def held_inside(places: Places) -> str:
     """What :func:`exval.fields.errorbars.hold_outs` holds out of these samples.
 
     >>> held_inside(Places.of(np.arange(9.0).reshape(3, 3)))
-    'blocks of space'
+    'parts of the samples'
     """
-    return "donors, and a part of the brain with each," if by_donor(places) else "blocks of space"
+    return ("donors" if by_donor(places) else "parts of the samples") + EMPTIED * (len(places) >= 2 * LEAST)
 
 
 def verdict(field: Field, config: dict[str, Any], inner: pd.DataFrame) -> str:
