@@ -41,16 +41,31 @@ def _of_run(folder: Folder) -> list[tuple[str, str]]:
 def _run_paragraph(folder: Folder) -> str:
     config = folder.config
     own = f"exval {config.get('version') or __version__}"
-    if folder.kind == "field-map":
-        return f"{config.get('verdict')} Maps were written with {own}."
+    genes, mapped = config.get("n_genes"), folder.kind == "field-map"
+    genes = count(config.get("fitted_genes", genes) if mapped else genes)
     said = "; ".join(f"{what}: {text}" for what, text in config.get("in_words") or [])
     summary = str((config.get("card") or {}).get("summary", "")).rstrip(".")
     return (
         f"{config.get('method')} ({summary[:1].lower() + summary[1:]}) was fitted to {count(config.get('n'))} samples "
-        f"and {count(config.get('n_genes'))} genes of {config.get('data')} at positions in millimetres "
-        f"({config.get('space')}). " + (f"Chosen on the samples: {said}. " if said else "")
-        + f"All of this was done with {own} (seed {config.get('seed')})."
+        f"and {genes} genes of {config.get('data')} at positions in millimetres ({config.get('space')}). " + (f"Chosen on the samples: {said}. " if said else "")
+        + _bars(config) + (f"Then: {config['extended']}. " if config.get("extended") else "")
+        + (_mapped(config) if mapped else "") + f"All of this was done with {own} (seed {config.get('seed')})."
     )  # fmt: skip
+
+
+def _bars(config) -> str:
+    if not config.get("held_inside") or config.get("sd") is False:
+        return ""
+    return (
+        f"Standard deviations are those of a measurement, by an inner hold-out: {config['held_inside']} were held out "
+        "of the fit in turn. "
+    )
+
+
+def _mapped(config) -> str:
+    whose = f"donor {config['donor']}" if config.get("donor") else "nobody in particular"
+    atlas = f" of {config['atlas']}" if config.get("atlas") else ""
+    return f"{count(config.get('n_genes'))} genes were told for {config.get('what')}{atlas}, as in {whose}. "
 
 
 def _buffer(config) -> str:

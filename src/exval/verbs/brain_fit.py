@@ -199,7 +199,7 @@ def brain_map(
     names, field = saved.genes[columns], saved.field
     borne = borne_out(field, saved.genes).iloc[columns]
     if len(poor := borne.gene[borne.r2_near <= 0]):
-        what = f"{len(poor)} of {len(names)} genes are told no better than by their mean near to samples"
+        what = f"{len(poor)} of {len(names)} genes {'is' if len(poor) == 1 else 'are'} told no better than by the mean near to samples"
         lines.append(f"{what} (R2 not above 0 where samples were held out): {', '.join(poor[:5])}; see genes.csv")
 
     def tell(places: Places) -> Told:
@@ -231,7 +231,8 @@ def brain_map(
             "data": saved.config["data"],
             "title": f"{saved.config['data']}: maps by {field.title}", "method": field.name,
             "unit": saved.config["unit"], "n": saved.config["n"], "n_genes": len(names), "space": saved.config["space"],
-            "what": what, "sd": bool(found["has_sd"]), "folder": str(out),
+            "what": what, "sd": bool(found["has_sd"]), "folder": str(out), "fitted_genes": saved.config["n_genes"],
+            **{key: saved.config.get(key) for key in ("card", "in_words", "held_inside", "seed", "extended")},
             "seconds": round(time.perf_counter() - began, 2), "cpu_seconds": round(time.process_time() - cpu, 2),
         }  # fmt: skip
         write_json(part / "config.json", config)

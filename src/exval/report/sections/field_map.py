@@ -57,7 +57,7 @@ def _borne_out(folder: Folder) -> Html | None:
     text = (
         "R2 against the gene's mean where samples were held out of the fit, by position alone, with the nearest sample "
         f"{near:.0f} mm (near) or {far:.0f} mm (far) away. "
-        + (f"{poor} of {len(known)} genes are told no better than by their mean near to samples: their maps are noise."
+        + (f"Told no better than by the mean near to samples, so that the map is noise: {poor} of {len(known)} genes."
            if poor else "Every gene is told better than by its mean near to samples.")
     )  # fmt: skip
     rows = [[name(gene), numbers.score(a, 2), numbers.score(b, 2)]
