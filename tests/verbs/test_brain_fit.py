@@ -78,11 +78,8 @@ def test_genes_that_are_noise_are_warned_of_and_listed(file, atlas, tmp_path):
     page = (tmp_path / "maps" / "report.html").read_text()
     poor = genes.index[genes.r2_near <= 0].tolist()
     assert poor == ["GFAP"] and "1 of 3 genes is told no better than by the mean" in page
-    assert (
-        "Which genes to believe" in page
-        and "so that the map is noise: 1 of 2 genes" in page
-        and "were held out of the fit in turn" in page
-    )
+    for words in ("Which genes to believe", "so that the map is noise: 1 of 2 genes", "held out of the fit in turn"):
+        assert words in page
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,16 @@ def _run_paragraph(folder: Folder) -> str:
     genes = count(config.get("fitted_genes", genes) if mapped else genes)
     said = "; ".join(f"{what}: {text}" for what, text in config.get("in_words") or [])
     summary = str((config.get("card") or {}).get("summary", "")).rstrip(".")
-    return (
+    parts = [
         f"{config.get('method')} ({summary[:1].lower() + summary[1:]}) was fitted to {count(config.get('n'))} samples "
-        f"and {genes} genes of {config.get('data')} at positions in millimetres ({config.get('space')}). " + (f"Chosen on the samples: {said}. " if said else "")
-        + _bars(config) + (f"Then: {config['extended']}. " if config.get("extended") else "")
-        + (_mapped(config) if mapped else "") + f"All of this was done with {own} (seed {config.get('seed')})."
-    )  # fmt: skip
+        f"and {genes} genes of {config.get('data')} at positions in millimetres ({config.get('space')}).",
+        f"Chosen on the samples: {said}." if said else "",
+        _bars(config),
+        f"Then: {config['extended']}." if config.get("extended") else "",
+        _mapped(config) if mapped else "",
+        f"All of this was done with {own} (seed {config.get('seed')}).",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _bars(config) -> str:
@@ -58,14 +62,14 @@ def _bars(config) -> str:
         return ""
     return (
         f"Standard deviations are those of a measurement, by an inner hold-out: {config['held_inside']} were held out "
-        "of the fit in turn. "
+        "of the fit in turn."
     )
 
 
 def _mapped(config) -> str:
     whose = f"donor {config['donor']}" if config.get("donor") else "nobody in particular"
     atlas = f" of {config['atlas']}" if config.get("atlas") else ""
-    return f"{count(config.get('n_genes'))} genes were told for {config.get('what')}{atlas}, as in {whose}. "
+    return f"{count(config.get('n_genes'))} genes were told for {config.get('what')}{atlas}, as in {whose}."
 
 
 def _buffer(config) -> str:

@@ -199,8 +199,8 @@ def brain_map(
     names, field = saved.genes[columns], saved.field
     borne = borne_out(field, saved.genes).iloc[columns]
     if len(poor := borne.gene[borne.r2_near <= 0]):
-        what = f"{len(poor)} of {len(names)} genes {'is' if len(poor) == 1 else 'are'} told no better than by the mean near to samples"
-        lines.append(f"{what} (R2 not above 0 where samples were held out): {', '.join(poor[:5])}; see genes.csv")
+        what = f"{len(poor)} of {len(names)} genes {'is' if len(poor) == 1 else 'are'} told no better than by the mean"
+        lines.append(f"{what} near to samples (R2 not above 0, held out): {', '.join(poor[:5])}; see genes.csv")
 
     def tell(places: Places) -> Told:
         told = field.predict(of_voxels(places.xyz_n3, donor), sd=sd)
