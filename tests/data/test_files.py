@@ -192,3 +192,15 @@ def test_killed_between_the_two_renames_of_a_folder(tmp_path):
     with pytest.raises(RuntimeError), atomic_path(out):
         raise RuntimeError
     assert (out / "manifest.json").read_text() == "old" and names(tmp_path) == ["store"]
+
+
+def test_what_a_writer_made_for_the_owner_alone_has_the_usual_rights(tmp_path):
+    usual = tmp_path / "usual"
+    usual.write_text("x")
+    with atomic_path(tmp_path / "run") as part:
+        (part / "deep").mkdir(parents=True)
+        for name in ("a", "deep/b"):
+            (part / name).write_text("x")
+            (part / name).chmod(0o600)
+    for name in ("a", "deep/b"):
+        assert (tmp_path / "run" / name).stat().st_mode == usual.stat().st_mode

@@ -47,7 +47,12 @@ def register(app: typer.Typer) -> None:
         clinical: Annotated[
             list[str] | None, typer.Option("--clinical", metavar="COLUMN,...", help="Clinical columns (survival).")
         ] = None,
-        folds: o.Folds = 5,
+        folds: Annotated[
+            int | None,
+            typer.Option(
+                "--folds", metavar="N", min=2, help="Parts of the cross-validation.", show_default="5; fields 6"
+            ),
+        ] = None,  # fmt: skip
         repeats: Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Repeats with other splits.")] = 1,
         force: o.Force = False,
         layer: o.Layer = None,

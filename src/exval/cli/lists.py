@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         from exval.verbs.lists import list_completers, list_fields, list_methods, method_card
 
         if name is not None:
-            card = method_card(name)
+            card = method_card(name, verb)
             print_json(card) if json else print(as_card(card))
             return
         rows = [row for row in list_methods() if verb is None or verb in row["verbs"]]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from exval.data.brain_checks import check_samples
 from exval.data.genelist import words_of
+from exval.data.labels import donor_like
 from exval.errors import GeneError, InputError
 from exval.fields.places import Places
 
@@ -126,10 +127,17 @@ def read_samples(
     for column in (*regions, *([donor] if donor != "donor" else [])):
         if column not in data.obs:
             there = ", ".join(map(str, data.obs.columns))
-            raise InputError(f"no column {column!r} in obs of {name}; there are: {there}")
+            option = "--donor" if column == donor and column not in regions else "--regions"
+            raise InputError(f"no column {column!r} in obs of {name}; give {option} COLUMN; there are: {there}")
     named = [data.obs[column].astype(object).map(_one_side) for column in regions]
     donors = None
+    if donor not in data.obs and (others := donor_like(data.obs)):
+        lines.append(f"no donors are told apart: column {others[0]!r} looks like them, give --donor {others[0]}")
     if donor in data.obs:
+        if (n_names := data.obs[donor].nunique()) > max(len(data.obs) / 5, 20):
+            lines.append(
+                f"--donor {donor} tells {n_names:,} donors apart in {len(data.obs):,} samples: is it the donor?"
+            )
         unknown_n = data.obs[donor].isna().to_numpy() | data.obs[donor].astype(str).isin(("", "nan", "None")).to_numpy()
         donors = data.obs[donor].astype(str).to_numpy(object)
         donors[unknown_n] = None
@@ -153,7 +161,9 @@ def read_samples(
         x_ng, canonical = x_ng[:, ~gone], canonical[~gone]
     if len(set(canonical)) < len(canonical):
         frame = pd.DataFrame(x_ng.T).groupby(canonical, sort=False).mean()
-        lines.append(f"{len(canonical) - len(frame)} columns of genes that occur more than once were averaged")
+        _, times = np.unique(canonical.astype(str), return_counts=True)
+        lines.append(f"{times[times > 1].sum()} columns of {(times > 1).sum()} genes that occur more than once were "
+                     "averaged, gene by gene")  # fmt: skip
         x_ng, canonical = frame.to_numpy().T, np.asarray(frame.index, dtype=object)
     if genes is not None:
         wanted = list(map(str, map_genes(words_of(genes, "--genes"), "human", threshold=0.0).canonical))
@@ -177,7 +187,8 @@ def _coordinates(data, space: str | None, name: str) -> tuple[str, np.ndarray]:
             return one, data.obs[list(columns)].to_numpy(np.float64)
     wanted = (
         f"obsm[{space!r}] or the columns {space}_x, {space}_y, {space}_z of obs" if space
-        else "obsm['mni'] or 'mni_nlin', or the columns mni_x, mni_y, mni_z of obs (--space NAME for others)"
+        else "obsm['mni'] or 'mni_nlin', or the columns mni_x, mni_y, mni_z of obs (exval brain: --space NAME for "
+        "others, such as NAME_x, NAME_y, NAME_z)"
     )  # fmt: skip
     there = positions(data.obsm, data.obs)
     others = f"; it has {', '.join(there)}: give --space {there[-1]}" if space and there else ""

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -156,6 +157,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         yield part
         if not os.path.lexists(part):
             raise OutputError(f"nothing was written for {path}")
+        _open_up(part)
         _flush(part)
         _replace(part, path)
     except BaseException as error:
@@ -242,6 +244,15 @@ def _is_ours(error: BaseException) -> bool:
     """Whether the refusal concerns the temporary output, not an input that was being read meanwhile."""
     names = (getattr(error, "filename", None), getattr(error, "filename2", None))
     return any(".partial-" in os.fsdecode(name) for name in names if isinstance(name, str | bytes | os.PathLike))
+
+
+def _open_up(part: Path) -> None:
+    """Give files that a writer made for the owner alone the rights of any other new file."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for file in [part] if part.is_file() else [one for one in part.rglob("*") if one.is_file()]:
+        if stat.S_IMODE(file.stat().st_mode) & 0o077 == 0:
+            file.chmod(0o666 & ~mask)
 
 
 def _flush(part: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from exval.errors import InputError
 from exval.fields.base import Field
 from exval.methods.base import Card
 
@@ -54,6 +55,8 @@ class KNearest(Field):
         self.fold = fold
 
     def learn(self, places, z_ng):
+        if self.k < 1:
+            raise InputError(f"k={self.k}: at least one neighbour is needed")
         self._tree, self._z_ng = cKDTree(self._at(places)), z_ng
 
     def _at(self, places):

@@ -123,6 +123,8 @@ class Loading:
     ----------
     mean, loading_k, cov_kk, noise, scale
         Mean of the samples, the posterior of the loadings in units of the scale, noise ratio and scale.
+    r2
+        Of each sample told by the others (noise and scale kept), against the mean of the others.
 
     Examples
     --------
@@ -137,6 +139,7 @@ class Loading:
     cov_kk: np.ndarray
     noise: float
     scale: float
+    r2: float
 
     @classmethod
     def fitted(cls, f_nk: np.ndarray, value_n: np.ndarray) -> Loading:
@@ -164,7 +167,10 @@ class Loading:
             if fit > best:
                 best, noise, scale = fit, ratio, total / (n - 3)  # the variance of Student's t with n - 1 degrees
         cov_kk = np.linalg.inv(f_nk.T @ f_nk / noise + np.eye(f_nk.shape[1]))
-        return cls(mean, cov_kk @ (f_nk.T @ (x - mean)) / noise, cov_kk, noise, scale)
+        hat_nn = f_nk @ cov_kk @ f_nk.T / noise
+        left_n = (x - mean - hat_nn @ (x - mean)) / np.maximum(1 - np.diag(hat_nn), 1e-9)
+        r2 = 1 - float((left_n**2).sum() / max((((x - mean) * n / (n - 1)) ** 2).sum(), 1e-12))
+        return cls(mean, cov_kk @ (f_nk.T @ (x - mean)) / noise, cov_kk, noise, scale, r2)
 
     def told_variance(self, cov_kk: np.ndarray) -> float:
         """Variance of what is told over places where the components have this covariance."""
@@ -241,7 +247,7 @@ class Extended:
             "centre_g": self.factors.centre_g, "directions_gk": self.factors.directions_gk,
             "cov_kk": self.factors.cov_kk, "usual_2": np.array([self.factors.near, self.factors.lost]),
             "loading_hk": np.array([one.loading_k for one in rows]), "cov_hkk": np.array([one.cov_kk for one in rows]),
-            "number_h3": np.array([[one.mean, one.noise, one.scale] for one in rows]),
+            "number_h4": np.array([[one.mean, one.noise, one.scale, one.r2] for one in rows]),
         }  # fmt: skip
 
     @classmethod
@@ -250,6 +256,6 @@ class Extended:
         factors = Factors.__new__(Factors)
         factors.centre_g, factors.directions_gk = arrays["centre_g"], arrays["directions_gk"]
         factors.cov_kk, (factors.near, factors.lost) = arrays["cov_kk"], map(float, arrays["usual_2"])
-        rows = zip(arrays["loading_hk"], arrays["cov_hkk"], arrays["number_h3"])
-        return cls(field, factors, [Loading(float(n[0]), loading_k, cov_kk, float(n[1]), float(n[2]))
+        rows = zip(arrays["loading_hk"], arrays["cov_hkk"], arrays["number_h4"])
+        return cls(field, factors, [Loading(float(n[0]), loading_k, cov_kk, *map(float, n[1:]))
                                     for loading_k, cov_kk, n in rows], genes)  # fmt: skip

@@ -92,6 +92,8 @@ def open_field(folder: str | Path) -> SavedField:
     from exval.fields import FIELDS
 
     folder = Path(folder)
+    if folder.is_file():
+        raise InputError(f"{folder} is a file, not a run: fit a field to it with exval brain fit")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

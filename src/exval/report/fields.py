@@ -42,12 +42,15 @@ def _run_paragraph(folder: Folder) -> str:
     config = folder.config
     own = f"exval {config.get('version') or __version__}"
     genes, mapped = config.get("n_genes"), folder.kind == "field-map"
-    genes = count(config.get("fitted_genes", genes) if mapped else genes)
+    genes = count(int(config.get("fitted_genes", genes) if mapped else genes) - int(config.get("n_added") or 0))
     said = "; ".join(f"{what}: {text}" for what, text in config.get("in_words") or [])
     summary = str((config.get("card") or {}).get("summary", "")).rstrip(".")
     parts = [
         f"{config.get('method')} ({summary[:1].lower() + summary[1:]}) was fitted to {count(config.get('n'))} samples "
         f"and {genes} genes of {config.get('data')} at positions in millimetres ({config.get('space')}).",
+        "Both hemispheres were laid onto one."
+        if (config.get("params") or {}).get("fold", config.get("mirrored", True))
+        else "",
         f"Chosen on the samples: {said}." if said else "",
         _bars(config),
         f"Then: {config['extended']}." if config.get("extended") else "",
@@ -67,9 +70,9 @@ def _bars(config) -> str:
 
 
 def _mapped(config) -> str:
-    whose = f"donor {config['donor']}" if config.get("donor") else "nobody in particular"
+    whose = f", of donor {config['donor']}" if config.get("donor") else ", of no donor in particular"
     atlas = f" of {config['atlas']}" if config.get("atlas") else ""
-    return f"{count(config.get('n_genes'))} genes were told for {config.get('what')}{atlas}, as in {whose}."
+    return f"Values of {count(config.get('n_genes'))} genes were computed for {config.get('what')}{atlas}{whose}."
 
 
 def _buffer(config) -> str:

@@ -178,7 +178,7 @@ def brain_map(
     from exval.fields.saved import open_field
     from exval.report import write_report
     from exval.tasks.field.volumes import of_voxels
-    from exval.tasks.field.words import borne_out
+    from exval.tasks.field.words import TOLD, borne_out
 
     if (atlas is None) == (resolution is None):
         raise InputError("give --atlas ATLAS.nii.gz for parcels or --resolution MM for voxels")
@@ -198,9 +198,13 @@ def brain_map(
             )
     names, field = saved.genes[columns], saved.field
     borne = borne_out(field, saved.genes).iloc[columns]
-    if len(poor := borne.gene[borne.r2_near <= 0]):
-        what = f"{len(poor)} of {len(names)} genes {'is' if len(poor) == 1 else 'are'} told no better than by the mean"
-        lines.append(f"{what} near to samples (R2 not above 0, held out): {', '.join(poor[:5])}; see genes.csv")
+    own = field.field if isinstance(field, Extended) else field
+    flat = np.isin(columns, np.flatnonzero(own.sd_g_ == 0))
+    if flat.any():
+        lines.append(f"the same in all samples, and in the maps: {', '.join(map(str, names[flat][:10]))}")
+    if len(poor := borne.gene[borne.r2_near < TOLD]):
+        what = f"{len(poor)} of {len(names)} genes {'is' if len(poor) == 1 else 'are'} hardly told"
+        lines.append(f"{what} even near to samples (R2 below {TOLD}, held out): {', '.join(poor[:5])}; see genes.csv")
 
     def tell(places: Places) -> Told:
         told = field.predict(of_voxels(places.xyz_n3, donor), sd=sd)
@@ -215,7 +219,7 @@ def brain_map(
         else:
             parcels, (volumes, found, n_voxels) = (
                 None,
-                _voxels(tell, resolution, names, len(saved.genes), part, threads),
+                _voxels(tell, resolution, names, len(saved.genes), saved.places.xyz_n3, part, threads),
             )
             what = f"{n_voxels:,} voxels at {resolution} mm"
         whose = f" as in donor {donor}" if donor is not None else ""
@@ -223,6 +227,12 @@ def brain_map(
             f"{what} x {len(names)} genes by {field.title}{whose}, fitted to {saved.config['n']:,} samples of "
             f"{saved.config['data']}."
         )
+        if (known := borne[borne.mm_near.notna()]).size:
+            verdict += (
+                f" Where samples were held out of the fit, R2 was {known.r2_near.mean():.2f} about "
+                f"{known.mm_near.iloc[0]:.0f} mm from the nearest sample and {known.r2_far.mean():.2f} about "
+                f"{known.mm_far.iloc[0]:.0f} mm from it (mean over genes)."
+            )
         if sd and not found["has_sd"]:
             lines.append(f"{field.title} tells no sd: only means were written")
         config = {
@@ -232,7 +242,9 @@ def brain_map(
             "title": f"{saved.config['data']}: maps by {field.title}", "method": field.name,
             "unit": saved.config["unit"], "n": saved.config["n"], "n_genes": len(names), "space": saved.config["space"],
             "what": what, "sd": bool(found["has_sd"]), "folder": str(out), "fitted_genes": saved.config["n_genes"],
-            **{key: saved.config.get(key) for key in ("card", "in_words", "held_inside", "seed", "extended")},
+            **{key: saved.config.get(key)
+               for key in ("card", "in_words", "held_inside", "seed", "extended", "n_added")},
+            "mirrored": bool(own.get_params().get("fold", True)), "apart_mm": found.pop("apart_mm"),
             "seconds": round(time.perf_counter() - began, 2), "cpu_seconds": round(time.process_time() - cpu, 2),
         }  # fmt: skip
         write_json(part / "config.json", config)
@@ -256,7 +268,7 @@ def _columns(known: np.ndarray, genes: Any) -> np.ndarray:
     return columns
 
 
-def _voxels(tell, resolution: int, names, n_known: int, folder: Path, threads: int | None):
+def _voxels(tell, resolution: int, names, n_known: int, samples: np.ndarray, folder: Path, threads: int | None):
     """Volumes of every gene; what the page shows of up to three; voxels."""
     import nibabel
 
@@ -274,10 +286,19 @@ def _voxels(tell, resolution: int, names, n_known: int, folder: Path, threads: i
                 for what in ("mean", "sd")[: 1 + (first.sd_mg is not None)]}  # fmt: skip
         values = {what: volume[tuple(grid.voxel_v3.T)] for what, volume in read.items()}
         frames.append(pictures(grid.xyz(), values).assign(gene=str(names[i])))
-    return paths, {"map_pictures": pd.concat(frames), "has_sd": first.sd_mg is not None}, len(grid)
+    return paths, {"map_pictures": pd.concat(frames), "has_sd": first.sd_mg is not None,
+                   "apart_mm": _apart(samples, grid.xyz(some))}, len(grid)  # fmt: skip
 
 
-def _parcels(tell, atlas, info, names, samples: np.ndarray | None, folder: Path):
+def _apart(samples_n3: np.ndarray, asked_m3: np.ndarray) -> list[float]:
+    """Median and 90th percentile of the distance to the nearest sample, mm, both hemispheres laid onto one."""
+    from scipy.spatial import cKDTree
+
+    a, b = (np.column_stack([np.abs(xyz[:, 0]), xyz[:, 1:]]) for xyz in (samples_n3, asked_m3))
+    return [round(float(x), 1) for x in np.quantile(cKDTree(a).query(b)[0], (0.5, 0.9))]
+
+
+def _parcels(tell, atlas, info, names, samples: np.ndarray, folder: Path):
     """Tables of every gene, written and returned; what the page shows of up to three."""
     from exval.data.ahba.atlas import Atlas
     from exval.tasks.field.pictures import pictures, telling
@@ -286,7 +307,7 @@ def _parcels(tell, atlas, info, names, samples: np.ndarray | None, folder: Path)
     volume = Atlas.load(atlas, info)
     centre_p3 = np.array([volume.position_v3[volume.parcel_v == p].mean(0) for p in range(len(volume.id_p))])
     spans = np.ptp(centre_p3, axis=0)
-    if samples is not None and (spans > WHOLE).sum() >= 2:  # an atlas of the whole brain has to hold the samples
+    if (spans > WHOLE).sum() >= 2:  # an atlas of the whole brain has to hold the samples
         volume.check_space(samples)
     if (np.abs(centre_p3) > REACHES).any():
         raise InputError(f"{atlas} is not in MNI space: parcels lie outside of the brain; its affine may be that of "
@@ -316,7 +337,8 @@ def _parcels(tell, atlas, info, names, samples: np.ndarray | None, folder: Path)
                       .assign(gene=str(names[i])))  # fmt: skip
         lists.append(pd.DataFrame({"gene": str(names[i]), "parcel": index.astype(str) if label is None else label.array,
                                    "mean": one["mean"], "sd": one.get("sd", np.nan)}))  # fmt: skip
-    return table, {"map_pictures": pd.concat(frames), "map_parcels": pd.concat(lists), "has_sd": spread is not None}
+    return table, {"map_pictures": pd.concat(frames), "map_parcels": pd.concat(lists), "has_sd": spread is not None,
+                   "apart_mm": _apart(samples, centre_p3)}  # fmt: skip
 
 
 def _write_pictures(folder: Path, found: dict[str, Any]) -> None:

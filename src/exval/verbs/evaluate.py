@@ -35,7 +35,7 @@ def evaluate(
     label: str | None = None,
     split_by: str | None = None,
     method: Any = None,
-    folds: int = 5,
+    folds: int | None = None,
     repeats: int = 1,
     seed: int = 0,
     min_cells: int = 10,
@@ -73,7 +73,8 @@ def evaluate(
     method
         Registry names, ``obsm:X_name``, run folders; repeated or comma-separated. The baselines are always added.
     folds, repeats, seed
-        Of the split; repeats are averaged and never narrow an interval.
+        Of the split, by default into 5 parts (6 for fields: fewer blocks give no interval). Repeats are averaged and
+        never narrow an interval.
     min_cells
         Classes with fewer cells are left out, and listed.
     out
@@ -118,7 +119,7 @@ def evaluate(
 
         return survival(
             data, time=time, event=event, censored=censored, clinical=clinical, method=method, split_by=split_by,
-            genes=None if isinstance(genes, int) else genes, folds=folds, repeats=repeats, seed=seed, out=out,
+            genes=None if isinstance(genes, int) else genes, folds=folds or 5, repeats=repeats, seed=seed, out=out,
             force=force, layer=layer, unit=unit, species=species, orientation=orientation, device=device,
             threads=threads,
         )  # fmt: skip
@@ -126,9 +127,10 @@ def evaluate(
         from exval.verbs.fields import evaluate_field
 
         return evaluate_field(
-            data, method=method, split_by=split_by, genes=None if isinstance(genes, int) else genes, folds=folds,
+            data, method=method, split_by=split_by, genes=None if isinstance(genes, int) else genes, folds=folds or 6,
             repeats=repeats, seed=seed, unit=unit, out=out, force=force, threads=threads,
         )  # fmt: skip
+    folds = folds or 5
     if task not in DEFAULTS:
         raise InputError(f"no task is called {task!r}; there are: {', '.join([*DEFAULTS, 'survival', 'field'])}")
     if task == "annotate" and label is None:

@@ -81,8 +81,16 @@ def list_fields() -> list[dict[str, Any]]:
     ]
 
 
-def method_card(name: str) -> dict[str, Any]:
+def method_card(name: str, verb: str | None = None) -> dict[str, Any]:
     """Everything that is to be known of one method.
+
+    Parameters
+    ----------
+    name
+        Of the method.
+    verb
+        ``map`` for fields of the brain, ``fill`` for values that were not measured: some names stand for several
+        methods, and without a verb the card is that of the one for cells.
 
     Returns
     -------
@@ -99,6 +107,8 @@ def method_card(name: str) -> dict[str, Any]:
     --------
     >>> method_card("nothing")["unit"]
     'log1p'
+    >>> method_card("knn", "map")["verbs"]
+    ['map']
     """
     import inspect
 
@@ -107,9 +117,9 @@ def method_card(name: str) -> dict[str, Any]:
     from exval.methods.completion import COMPLETERS
     from exval.methods.imputation.base import Imputer
 
-    if name in list(FIELDS) and name not in [*METHODS, *COMPLETERS]:
+    if name in list(FIELDS) and (verb == "map" or (verb is None and name not in [*METHODS, *COMPLETERS])):
         cls, rows = FIELDS[name], list_fields()
-    elif name in list(COMPLETERS) and name not in list(METHODS):
+    elif name in list(COMPLETERS) and (verb == "fill" or name not in list(METHODS)):
         cls, rows = COMPLETERS[name], list_completers()
     else:
         cls, rows = METHODS[name], list_methods()

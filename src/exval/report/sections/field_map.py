@@ -10,6 +10,7 @@ from exval.report.figures import figure
 from exval.report.folder import Folder
 from exval.report.html import Html, details, name, table, tag
 from exval.report.section import Section
+from exval.tasks.field.words import TOLD
 
 FEW, LISTED = 12, 300  # genes shown at once, and at all
 
@@ -22,8 +23,10 @@ def section(folder: Folder) -> Section | None:
     config, parcels = folder.config, folder.table("map_parcels", "gene", "parcel", "mean", "sd")
     unit, genes = str(config.get("unit") or ""), list(dict.fromkeys(found.gene.astype(str)))
     parts: list[object] = [tag("p", _words(config, genes, parcels is not None), cls="note")]
+    borne = folder.table("map_genes", "gene", "r2_near")
+    told = {} if borne is None else dict(borne[borne.r2_near.notna()].set_index("gene").r2_near)
     for gene in genes:
-        parts.append(tag("h3", gene))
+        parts.append(tag("h3", gene + (f", R2 {numbers.score(told[gene], 2)} near to samples" if gene in told else "")))
         try:
             alt = f"Mean and sd of {gene} on three slices and in a glass brain."
             parts.append(figure(lambda gene=gene: pl.brain_map(found, gene, unit=unit), alt, cls="wide", shades=True))
@@ -39,7 +42,8 @@ def section(folder: Folder) -> Section | None:
     spent = numbers.seconds(config.get("cpu_seconds"))
     mean, sd = ("GENE_mean.nii.gz", "GENE_sd.nii.gz") if parcels is None else ("parcels_mean.csv", "parcels_sd.csv")
     files = mean + (f" and {sd}" if config.get("sd") else "")
-    files += " (millimetres of MNI152: any viewer of NIfTI opens them)" if parcels is None else " (parcels by genes)"
+    nifti = " (millimetres of MNI152: any viewer of NIfTI opens them; 0 outside of grey and white matter)"
+    files += nifti if parcels is None else " (parcels by genes)"
     parts.append(tag("p", f"Written: {files}, in {spent} of CPU time.", cls="note"))
     parts.append(_borne_out(folder))
     return Section.of("maps", "The maps", tag("div", parts, cls="stack"))
@@ -51,15 +55,19 @@ def _borne_out(folder: Folder) -> Html | None:
     if genes is None or genes.r2_near.isna().all():
         return None
     genes = genes.sort_values("r2_near", ascending=False, kind="stable")
-    known = genes[genes.r2_near.notna()]
-    poor = int((known.r2_near <= 0).sum())
-    near, far = known.mm_near.iloc[0], known.mm_far.iloc[0]
-    text = (
-        "R2 against the gene's mean where samples were held out of the fit, by position alone, with the nearest sample "
-        f"{near:.0f} mm (near) or {far:.0f} mm (far) away. "
-        + (f"Told no better than by the mean near to samples, so that the map is noise: {poor} of {len(known)} genes."
-           if poor else "Every gene is told better than by its mean near to samples.")
-    )  # fmt: skip
+    known, added = genes[genes.mm_near.notna()], genes[genes.mm_near.isna() & genes.r2_near.notna()]
+    text, poor = "", int((genes.r2_near < TOLD).sum())
+    if len(known):
+        text += (
+            f"R2 against the gene's mean where samples were held out of the fit, by position alone, with the nearest "
+            f"sample about {known.mm_near.iloc[0]:.0f} mm (near) or {known.mm_far.iloc[0]:.0f} mm (far) away. "
+        )
+    if len(added):
+        text += (
+            f"Genes that were added ({', '.join(added.gene.astype(str)[:10])}): each of their samples told by the "
+            "others, wherever these lie. "
+        )
+    text += f"Hardly told (R2 below {TOLD} near to samples), so that the map is noise: {poor} of {len(genes)} genes."
     rows = [[name(gene), numbers.score(a, 2), numbers.score(b, 2)]
             for gene, a, b in zip(genes.gene, genes.r2_near, genes.r2_far)]  # fmt: skip
     head, short = ["gene", "R2 near", "R2 far"], len(rows) <= FEW
@@ -70,8 +78,14 @@ def _borne_out(folder: Folder) -> Html | None:
 
 
 def _words(config, genes: list[str], parcels: bool) -> str:
-    whose = f"a sample of donor {config['donor']}" if config.get("donor") else "a sample of nobody in particular"
+    whose = f"a sample of donor {config['donor']}" if config.get("donor") else "a sample of no donor in particular"
     text = f"What {config.get('method')} expects of {whose}. "
+    if config.get("mirrored"):
+        text += "Left and right are taken as one: no difference between hemispheres can appear in these maps. "
+    if config.get("apart_mm"):
+        half, most = config["apart_mm"]
+        what = "parcels (their centres)" if parcels else "voxels"
+        text += f"Half of the {what} lie within {half:.0f} mm of a sample, nine in ten within {most:.0f} mm. "
     if len(genes) < int(config.get("n_genes") or 0):
         text += (
             "Shown are the gene whose map varies most against its sd, one in the middle and the one that varies least. "
@@ -81,5 +95,6 @@ def _words(config, genes: list[str], parcels: bool) -> str:
         text += "Every voxel of a parcel has the parcel's value. "
     return text + (
         "The sd is that of a measurement: what is not known of the mean, and noise. Where it is as large as the spread "
-        "of the mean, the map says little."
+        "of the mean, the map says little. Intervals are as wide as errors were where areas had been emptied of "
+        "samples; in an area unlike any that was sampled they can be too narrow."
     )

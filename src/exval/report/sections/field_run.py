@@ -21,7 +21,11 @@ def section(folder: Folder) -> Section | None:
     card = config.get("card") or {}
     parts: list[object] = [tag("p", f"{config.get('method')}: {card.get('summary', '')}")]
     if config.get("extended"):
-        parts.append(tag("p", f"Extended: {config['extended']}. Figures below are of the run before that."))
+        older = folder.table("inner_errors", "gene", "r2") is not None
+        parts.append(tag("p", f"Extended: {config['extended']}."
+                         + " Figures below are of the run before that." * older))  # fmt: skip
+    if (config.get("params") or {}).get("fold", True):
+        parts.append(tag("p", "Left and right are taken as one: no difference between them is told.", cls="note"))
     if said:
         parts.append(table(["chosen on the samples", tag("th", "")], said, cls="full"))
     parts += [_inner(folder), _cost(folder), _next(folder)]

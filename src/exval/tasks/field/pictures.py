@@ -69,15 +69,18 @@ def _step(xyz_v3: np.ndarray) -> float:
 def telling(mean_mg: np.ndarray, sd_mg: np.ndarray | None, most: int = 3) -> np.ndarray:
     """Numbers of the genes to draw: all where there are few, else that whose map varies most, middling and least.
 
-    Variation is that of the mean over places, against the mean sd where there is one.
+    Variation is that of the mean over places, against the mean sd where there is one. A gene that is the same
+    everywhere is drawn only where there is no other.
 
     Examples
     --------
     >>> telling(np.array([[0.0, 0, 0, 0], [4, 1, 3, 2]]), None).tolist()
     [0, 3, 1]
     """
-    if mean_mg.shape[1] <= most:
-        return np.arange(mean_mg.shape[1])
     size_g = mean_mg.std(0) / (1 if sd_mg is None else np.maximum(np.sqrt((sd_mg**2).mean(0)), 1e-12))
-    order = np.argsort(-size_g, kind="stable")
+    varies = np.flatnonzero(np.ptp(mean_mg, axis=0) > 1e-6 * np.maximum(np.abs(mean_mg).max(0), 1e-12))
+    some = varies if len(varies) else np.arange(mean_mg.shape[1])
+    if len(some) <= most:
+        return some
+    order = some[np.argsort(-size_g[some], kind="stable")]
     return order[np.round(np.linspace(0, len(order) - 1, most)).astype(int)]

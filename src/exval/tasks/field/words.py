@@ -15,7 +15,8 @@ from exval.fields.newgene import Extended
 from exval.fields.places import Places
 from exval.tasks.field.evaluation import ARMS
 
-EMPTIED = ", and an area of the brain with each,"
+EMPTIED = " (each with an area of the brain)"
+TOLD = 0.05  # R2 below which a gene is not told
 
 
 def in_words(field: Field, regions: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -96,7 +97,8 @@ def borne_out(field: Field | Extended, genes: Sequence[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``gene, r2_near, mm_near, r2_far, mm_far``: R2 against the training mean, and the median distance to the nearest
-        sample that taught. NaN for genes that were added, that are the same in all samples, or told without error bars.
+        sample that taught. Of genes that were added: R2 of each of their samples told by the others, no distances. NaN
+        for genes that are the same in all samples, or told without error bars.
 
     Examples
     --------
@@ -111,7 +113,10 @@ def borne_out(field: Field | Extended, genes: Sequence[str]) -> pd.DataFrame:
     wide = found[found.arm == ARMS[1]].pivot(index="gene", columns="half", values=["r2", "mm"])
     wide.columns = [f"{what}_{half}" for what, half in wide.columns]
     columns = ["r2_near", "mm_near", "r2_far", "mm_far"]
-    return wide.reindex(index=list(map(str, genes)), columns=columns).astype(float).rename_axis("gene").reset_index()
+    table = wide.reindex(index=list(map(str, genes)), columns=columns).astype(float)
+    if isinstance(field, Extended):
+        table.loc[list(map(str, field.added)), "r2_near"] = [one.r2 for one in field.loadings]
+    return table.rename_axis("gene").reset_index()
 
 
 def held_inside(places: Places) -> str:
@@ -128,17 +133,21 @@ def verdict(field: Field, config: dict[str, Any], inner: pd.DataFrame) -> str:
     text = f"{field.title} fitted to {config['n']:,} samples x {config['n_genes']:,} genes of {config['data']}."
     if not len(inner):
         return text + " It tells no sd."
-    arm = inner.arm.iloc[0]
-    near, far = (inner[(inner.arm == arm) & (inner.half == half)] for half in ("near", "far"))
+    told, alone = (inner[inner.arm == arm] for arm in ARMS)
+    near, far = (alone[alone.half == half] for half in ("near", "far"))
     if (flat := config["n_genes"] - len(near)) > 0:
-        text += f" {flat} of them are the same in all samples and count for nothing in what follows."
+        text += f" Of the genes, {flat} are the same in all samples and count for nothing in what follows."
     text += (
-        f" With {config['held_inside']} held out of the fit, one after the other, it reached R2 {near.r2.mean():.3f} "
-        f"where the nearest sample was {near.mm.iloc[0]:.0f} mm away (median), and {far.r2.mean():.3f} where it was "
-        f"{far.mm.iloc[0]:.0f} mm away ({arm}; mean over genes)."
+        f" With {config['held_inside']} held out of the fit, one after the other, it reached R2 {near.r2.mean():.2f} "
+        f"by position alone where the nearest sample was {near.mm.iloc[0]:.0f} mm away (median), {far.r2.mean():.2f} "
+        f"where it was {far.mm.iloc[0]:.0f} mm away (mean over genes)"
     )
-    if inner.times.notna().any():
+    if len(told):
+        with_regions = [f"{told.r2[told.half == half].mean():.2f}" for half in ("near", "far")]
+        text += f"; {' and '.join(with_regions)} told the regions"
+    if alone.times.notna().any():
         text += (
-            f" Its own sds are multiplied by {near.times.median():.2f} near to samples, {far.times.median():.2f} far."
+            f". Its own sds are multiplied by {near.times.median():.2f} near to samples and "
+            f"{far.times.median():.2f} far"
         )
-    return text
+    return text + "."
