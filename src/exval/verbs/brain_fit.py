@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,9 @@ def _columns(known: np.ndarray, genes: Any) -> np.ndarray:
     columns = pd.Index(known).get_indexer(wanted)
     if (columns < 0).any():
         lost = [name for name, i in zip(wanted, columns) if i < 0]
-        raise GeneError(f"{len(lost)} of {len(wanted)} genes are not in the run: {', '.join(lost[:5])}")
+        near = [match for name in lost[:5] for match in get_close_matches(name.upper(), list(map(str, known)), 1)]
+        meant = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else ""
+        raise GeneError(f"{len(lost)} of {len(wanted)} genes are not in the run: {', '.join(lost[:5])}{meant}")
     return columns
 
 

@@ -22,7 +22,7 @@ def section(folder: Folder) -> Section | None:
         here = coverage[coverage.arm.astype(str) == arm]
         mine = here[(here.method == shown) & (here.nominal.round(2) == 0.95)]
         inside = numbers.share(mine.actual.iloc[0]) if len(mine) else ""
-        word = f" {inside} of the values lie in the 95 % intervals of {shown}." if inside else ""
+        word = f" Of all held-out values together {inside} lie in the 95 % intervals of {shown}." if inside else ""
         drawn = [
             figure(
                 lambda arm=arm: pl.field_coverage(coverage, arm=arm, palette=folder.method_colours),
