@@ -10,8 +10,9 @@ from scipy.optimize import nnls
 from scipy.spatial.distance import cdist
 
 from exval.errors import InputError
-from exval.fields.errorbars import ErrorBars, _two_parts, bands, by_donor, hold_outs
+from exval.fields.errorbars import ErrorBars, _two_parts
 from exval.fields.fading import Fading
+from exval.fields.holdout import bands, by_donor, hold_outs
 from exval.fields.knn import KNearest
 from exval.fields.kriging import OrdinaryKriging
 from exval.fields.mean import MeanField

@@ -7,8 +7,8 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from exval.fields.errorbars import hold_outs, inner_errors
 from exval.fields.gp import LEVEL, GaussianProcess, Kernel
+from exval.fields.holdout import hold_outs, inner_errors
 from exval.fields.places import Places
 
 

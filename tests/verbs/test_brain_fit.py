@@ -11,7 +11,8 @@ from exval.cli.app import main
 from exval.errors import GeneError, InputError, OutputError
 from exval.fields.places import Places
 from exval.fields.saved import open_field
-from exval.verbs.brain_fit import brain_fit, brain_map
+from exval.verbs.brain_fit import brain_fit
+from exval.verbs.brain_map import brain_map
 
 nibabel = pytest.importorskip("nibabel")
 

@@ -272,7 +272,7 @@ def _register_map(group: typer.Typer) -> None:
         threads: o.Threads = None,
     ) -> None:
         """Write what a field says of the parcels of an atlas, or of every voxel of grey and white matter."""
-        from exval.verbs.brain_fit import brain_map
+        from exval.verbs.brain_map import brain_map
 
         found = brain_map(run, atlas=atlas, atlas_info=atlas_info, resolution=resolution, genes=genes, donor=donor,
                           sd=sd, out=out, force=force, threads=threads)  # fmt: skip

@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from exval.errors import DivergedError, InputError
-from exval.fields.errorbars import LEFT, ErrorBars, HoldOut, apart, hold_outs, inner_errors
+from exval.fields.errorbars import ErrorBars
+from exval.fields.holdout import LEFT, HoldOut, apart, hold_outs, inner_errors
 from exval.fields.places import Places
 from exval.methods.base import Card, fitted_numbers
 
@@ -156,7 +157,7 @@ class Field(BaseEstimator):
         return one
 
     def inner(self, places: Places, z_ng: np.ndarray, folds: list[HoldOut], asked: list[Places]) -> list[tuple]:
-        """Errors and own sds where samples were held out (:func:`~exval.fields.errorbars.inner_errors`)."""
+        """Errors and own sds where samples were held out (:func:`~exval.fields.holdout.inner_errors`)."""
         return inner_errors(self, places, z_ng, folds, asked)
 
     def predict(self, places: Places, sd: bool = False) -> Told:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.isotonic import isotonic_regression
 
-from exval.fields.errorbars import bands
+from exval.fields.holdout import bands
 from exval.fields.places import Places
 
 

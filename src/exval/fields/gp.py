@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from exval.errors import InputError
 from exval.fields.base import Field
-from exval.fields.errorbars import HoldOut
+from exval.fields.holdout import HoldOut
 from exval.fields.kernels import matern
 from exval.fields.places import Places, codes
 from exval.fields.tissue import known_matter, matter_at

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from exval.fields.base import Field
-from exval.fields.errorbars import apart, copies, inner_groups
 from exval.fields.fading import Fading
+from exval.fields.holdout import apart, copies, inner_groups
 from exval.fields.places import Places, codes
 from exval.fields.tissue import known_matter, matter_at
 from exval.methods.base import Card

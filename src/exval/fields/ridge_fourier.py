@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from exval.fields.base import Field
-from exval.fields.errorbars import inner_groups
+from exval.fields.holdout import inner_groups
 from exval.fields.ridge import ridge_by_gcv
 from exval.methods.base import Card
 

@@ -31,7 +31,7 @@ class Folder:
         Where it lies.
     kind
         ``"annotate"``, ``"recover"`` or another task, ``"pretrain"``, ``"finetune"``, ``"field-run"`` and
-        ``"field-map"`` (:mod:`exval.verbs.brain_fit`), or ``"story"`` (several folders).
+        ``"field-map"`` (:mod:`exval.verbs.brain_fit`, :mod:`~exval.verbs.brain_map`), or ``"story"`` (several folders).
     config
         Its ``config.json``.
     rows, predictions

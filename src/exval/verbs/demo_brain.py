@@ -91,7 +91,7 @@ def demo_brain(
     def draw() -> str:
         from importlib.util import find_spec
 
-        from exval.verbs.brain_fit import brain_map
+        from exval.verbs.brain_map import brain_map
 
         if find_spec("nilearn") is None:
             return "left out: volumes need nilearn. pip install 'exval[brain]'"

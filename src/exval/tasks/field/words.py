@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from exval.fields.base import Field
-from exval.fields.errorbars import LEAST, by_donor
+from exval.fields.holdout import LEAST, by_donor
 from exval.fields.network import Siren
 from exval.fields.newgene import Extended
 from exval.fields.places import Places
@@ -120,7 +120,7 @@ def borne_out(field: Field | Extended, genes: Sequence[str]) -> pd.DataFrame:
 
 
 def held_inside(places: Places) -> str:
-    """What :func:`exval.fields.errorbars.hold_outs` holds out of these samples.
+    """What :func:`exval.fields.holdout.hold_outs` holds out of these samples.
 
     >>> held_inside(Places.of(np.arange(9.0).reshape(3, 3)))
     'parts of the samples'
