@@ -187,7 +187,8 @@ def published() -> str:
 
 `benchmarks/brain_published.py --steps 10000 --device cuda`, on one {own["device"]}: donor 9861 held out, one seed, the
 recipe of `exval methods inr-published` ({own["parameters"]:,} parameters, {own["rows"]:,} rows in every step). Mean r /
-R2 over the 14 summaries; the others were fitted in the same run, without error bars.
+R2 over the 14 summaries; the others were fitted in the same run, without error bars, and the networks did not yet fade
+far from samples.
 
 {table(["", "position alone", "told the regions", "R2 in training", "seconds"], rows)}
 
