@@ -138,7 +138,8 @@ of the brain is missing: no field interpolates there. Draws of the six blocks: {
 
 ## One donor, 100 probes, blocks of space held out
 
-Probes of one gene are averaged: 50 genes, and 4 probes without a symbol. Draws of the six blocks: {drawn(found, "block of donor2001")}.
+Probes of one gene are averaged: 50 genes, and 4 probes without a symbol. Draws of the six blocks:
+{drawn(found, "block of donor2001")}.
 
 {held(found, "block of donor2001")}
 
