@@ -77,14 +77,6 @@ def held(found: Results, task: str) -> str:
     return "\n\n".join(parts)
 
 
-def drawn(found: Results, task: str) -> str:
-    """How often the blocks were drawn for each field, in words."""
-    figures = found.extras["figures"]
-    here = figures[(figures.task == task) & (figures.metric == "r2")].drop_duplicates("method")
-    times = {n: list(part.method) for n, part in here.groupby((here["count"] / 6).round(1), sort=False)}
-    return "; ".join(f"{n:g} for {', '.join(names)}" for n, names in sorted(times.items(), reverse=True))
-
-
 def few(found: Results, task: str) -> str:
     """A new gene or donor: R2 and r of every way, and the difference from the way without."""
     figures, gaps = found.extras["figures"], found.extras["differences"]
@@ -128,7 +120,7 @@ position alone, which is what is known of a voxel. What was chosen on which data
 ## The same samples, blocks of space held out
 
 Six k-means blocks, both hemispheres laid onto one, a buffer of the range of the variogram (at most 40 mm). A whole part
-of the brain is missing: no field interpolates there. Draws of the six blocks: {drawn(found, "block of summaries")}.
+of the brain is missing: no field interpolates there. {found.config["repeats"]} draws.
 
 {held(found, "block of summaries")}
 
@@ -138,8 +130,8 @@ of the brain is missing: no field interpolates there. Draws of the six blocks: {
 
 ## One donor, 100 probes, blocks of space held out
 
-Probes of one gene are averaged: 50 genes, and 4 probes without a symbol. Draws of the six blocks:
-{drawn(found, "block of donor2001")}.
+Probes of one gene are averaged: 50 genes, and 4 probes without a symbol. {found.config["repeats"]} draws
+of six blocks.
 
 {held(found, "block of donor2001")}
 

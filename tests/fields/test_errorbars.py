@@ -174,15 +174,19 @@ def test_bands_are_all_rows_near_to_far_and_never_divide_what_is_equal(distances
         assert apart[near].max() < apart[far].min()
 
 
+def waves_with_a_hole(n_waves: int):
+    """Waves of 100 mm at samples of six donors, and which of these lie in a ball of 45 mm."""
+    rng, places = np.random.default_rng(3), brain(1500, "abcdef", 3)
+    direction = rng.normal(size=(3, n_waves))
+    direction /= np.linalg.norm(direction, axis=0)
+    waves = np.sin(places.folded() @ direction * (2 * np.pi / 100) + rng.uniform(0, 6, n_waves))
+    return rng, places, waves, np.linalg.norm(places.folded() - places.folded()[7], axis=1) < 45
+
+
 def test_intervals_hold_where_a_part_of_the_brain_was_never_sampled():
     """Waves of 100 mm: a nearest neighbour is right within millimetres and wrong at centimetres."""
-    rng = np.random.default_rng(3)
-    places = brain(1500, "abcdef", 3)
-    direction = rng.normal(size=(3, 40))
-    direction /= np.linalg.norm(direction, axis=0)
-    waves = np.sin(places.folded() @ direction * (2 * np.pi / 100) + rng.uniform(0, 6, 40))
+    rng, places, waves, test = waves_with_a_hole(40)
     values = waves + 0.3 * rng.normal(size=waves.shape)
-    test = np.linalg.norm(places.folded() - places.folded()[7], axis=1) < 45
     field = KNearest().fit(places.take(~test), values[~test])
     told = field.predict(places.take(test).without_donor(), sd=True)
     held = np.abs(told.mean_mg - values[test]) < 1.96 * told.sd_mg
@@ -262,13 +266,8 @@ def test_regions_that_a_field_is_not_to_look_at_are_not_asked_with():
 
 def test_genes_that_were_added_are_as_unsure_far_off_as_the_others():
     """A ball without samples: 95 % intervals of added genes hold there as near to samples."""
-    rng = np.random.default_rng(3)
-    places = brain(1500, "abcdef", 3)
-    direction = rng.normal(size=(3, 6))
-    direction /= np.linalg.norm(direction, axis=0)
-    waves = np.sin(places.folded() @ direction * (2 * np.pi / 100) + rng.uniform(0, 6, 6))
+    rng, places, waves, hole = waves_with_a_hole(6)
     values = waves @ rng.normal(size=(6, 60)) / 2 + 0.3 * rng.normal(size=(1500, 60))
-    hole = np.linalg.norm(places.folded() - places.folded()[7], axis=1) < 45
     train, test = places.take(~hole), places.take(hole).without_donor()
     field = KNearest().fit(train, values[~hole, :40])
     z, some = field.standardised(values[~hole, :40]), np.arange(0, (~hole).sum(), 5)

@@ -40,9 +40,9 @@ class Field(BaseEstimator):
 
     A subclass defines ``learn(places, z_ng)`` and ``tell(places) -> z_mg`` on values that are standardised gene by gene
     over the training samples, and ``spread(places)`` if it has a standard deviation of its own (``own_sd``). An inner
-    hold-out of donors or blocks stretches that one, gene by gene, to the errors that are made there, or gives one where
-    there is none (:mod:`exval.fields.errorbars`). It decides by itself what it makes of position, donor and regions; a
-    donor that is unknown is nobody in particular, a region that is unknown is not guessed.
+    hold-out (:mod:`exval.fields.holdout`) stretches that one, gene by gene, to the errors that are made there, or gives
+    one where there is none (:mod:`exval.fields.errorbars`). It decides by itself what it makes of position, donor and
+    regions; a donor that is unknown is nobody in particular, a region that is unknown is not guessed.
 
     Attributes
     ----------
@@ -63,6 +63,11 @@ class Field(BaseEstimator):
     own_sd: ClassVar[bool] = False
     bars: ClassVar[bool] = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @property
+    def mirrored(self) -> bool:
+        """Both hemispheres are laid onto one: it says the same left and right."""
+        return bool(self.get_params(deep=False).get("fold", True))
 
     @property
     def title(self) -> str:

@@ -65,6 +65,11 @@ class HoldOut:
     apart_m: np.ndarray
 
 
+def empties(places: Places) -> bool:
+    """Whether there are samples enough to tell near from far, so that parts of the brain are emptied."""
+    return len(places) >= 2 * LEAST
+
+
 def hold_outs(places: Places, seed: int = 0) -> list[HoldOut]:
     """Every donor once, or every fifth of the samples where donors cannot be held out, and with each a part of a brain.
 
@@ -89,7 +94,7 @@ def hold_outs(places: Places, seed: int = 0) -> list[HoldOut]:
     if not by_donor(places):
         group_n = np.random.default_rng(seed).permutation(n) % min(BLOCKS, max(n // 10, 2))
     groups, made = np.unique(group_n), []
-    centre_f3 = _centres(xyz, group_n, seed) if n >= 2 * LEAST else None
+    centre_f3 = _centres(xyz, group_n, seed) if empties(places) else None
     for f, group in enumerate(groups):
         test, train = np.flatnonzero(group_n == group), np.flatnonzero(group_n != group)
         if centre_f3 is not None:

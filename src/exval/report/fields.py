@@ -48,9 +48,7 @@ def _run_paragraph(folder: Folder) -> str:
     parts = [
         f"{config.get('method')} ({summary[:1].lower() + summary[1:]}) was fitted to {count(config.get('n'))} samples "
         f"and {genes} genes of {config.get('data')} at positions in millimetres ({config.get('space')}).",
-        "Both hemispheres were laid onto one."
-        if (config.get("params") or {}).get("fold", config.get("mirrored", True))
-        else "",
+        "Both hemispheres were laid onto one." if config.get("mirrored") else "",
         f"Chosen on the samples: {said}." if said else "",
         _bars(config),
         f"Then: {config['extended']}." if config.get("extended") else "",

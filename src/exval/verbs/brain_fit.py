@@ -76,7 +76,7 @@ def brain_fit(
         "seconds": round(time.perf_counter() - began, 2), "cpu_seconds": round(time.process_time() - cpu, 2),
         "parameters": field.n_parameters(), "title": f"{samples.name}: {field.title}", "folder": str(out),
         "in_words": in_words(field, samples.regions), "held_inside": held_inside(samples.places),
-        "card": vars(field.card), "n": len(samples.places), "n_genes": len(samples.genes),
+        "card": vars(field.card), "mirrored": field.mirrored, "n": len(samples.places), "n_genes": len(samples.genes),
     }  # fmt: skip
     inner = inner_table(field, samples.genes)
     config["verdict"] = verdict(field, config, inner)

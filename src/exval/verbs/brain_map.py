@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from exval.errors import GeneError, InputError
+from exval.fields.places import Places
 from exval.logs import warn
 
 PER_PARCEL = 300  # voxels of a parcel that are asked, evenly spread
@@ -92,11 +93,10 @@ def brain_map(
     from exval.data.files import atomic_path, refuse_existing, write_json
     from exval.fields.base import Told
     from exval.fields.newgene import Extended
-    from exval.fields.places import Places
     from exval.fields.saved import open_field
     from exval.report import write_report
     from exval.tasks.field.volumes import of_voxels
-    from exval.tasks.field.words import TOLD, borne_out
+    from exval.tasks.field.words import LEAST_R2, borne_out
 
     if (atlas is None) == (resolution is None):
         raise InputError("give --atlas ATLAS.nii.gz for parcels or --resolution MM for voxels")
@@ -120,9 +120,11 @@ def brain_map(
     flat = np.isin(columns, np.flatnonzero(own.sd_g_ == 0))
     if flat.any():
         lines.append(f"the same in all samples, and in the maps: {', '.join(map(str, names[flat][:10]))}")
-    if len(poor := borne.gene[borne.r2_near < TOLD]):
+    if len(poor := borne.gene[borne.r2_near < LEAST_R2]):
         what = f"{len(poor)} of {len(names)} genes {'is' if len(poor) == 1 else 'are'} hardly told"
-        lines.append(f"{what} even near to samples (R2 below {TOLD}, held out): {', '.join(poor[:5])}; see genes.csv")
+        lines.append(
+            f"{what} even near to samples (R2 below {LEAST_R2}, held out): {', '.join(poor[:5])}; see genes.csv"
+        )
 
     def tell(places: Places) -> Told:
         told = field.predict(of_voxels(places.xyz_n3, donor), sd=sd)
@@ -132,12 +134,12 @@ def brain_map(
     with threadpool_limits(threads), atomic_path(out) as part:
         part.mkdir(exist_ok=True)
         if atlas is not None:
-            parcels, found = _parcels(tell, atlas, atlas_info, names, saved.places.xyz_n3, part)
+            parcels, found = _parcels(tell, atlas, atlas_info, names, saved.places, part)
             volumes, what = [], f"{len(parcels)} parcels"
         else:
             parcels, (volumes, found, n_voxels) = (
                 None,
-                _voxels(tell, resolution, names, len(saved.genes), saved.places.xyz_n3, part, threads),
+                _voxels(tell, resolution, names, len(saved.genes), saved.places, part, threads),
             )
             what = f"{n_voxels:,} voxels at {resolution} mm"
         whose = f" as in donor {donor}" if donor is not None else ""
@@ -161,8 +163,8 @@ def brain_map(
             "unit": saved.config["unit"], "n": saved.config["n"], "n_genes": len(names), "space": saved.config["space"],
             "what": what, "sd": bool(found["has_sd"]), "folder": str(out), "fitted_genes": saved.config["n_genes"],
             **{key: saved.config.get(key)
-               for key in ("card", "in_words", "held_inside", "seed", "extended", "n_added")},
-            "mirrored": bool(own.get_params().get("fold", True)), "apart_mm": found.pop("apart_mm"),
+               for key in ("card", "in_words", "held_inside", "mirrored", "seed", "extended", "n_added")},
+            "apart_mm": found.pop("apart_mm"),
             "seconds": round(time.perf_counter() - began, 2), "cpu_seconds": round(time.process_time() - cpu, 2),
         }  # fmt: skip
         write_json(part / "config.json", config)
@@ -188,7 +190,7 @@ def _columns(known: np.ndarray, genes: Any) -> np.ndarray:
     return columns
 
 
-def _voxels(tell, resolution: int, names, n_known: int, samples: np.ndarray, folder: Path, threads: int | None):
+def _voxels(tell, resolution: int, names, n_known: int, samples: Places, folder: Path, threads: int | None):
     """Volumes of every gene; what the page shows of up to three; voxels."""
     import nibabel
 
@@ -207,18 +209,17 @@ def _voxels(tell, resolution: int, names, n_known: int, samples: np.ndarray, fol
         values = {what: volume[tuple(grid.voxel_v3.T)] for what, volume in read.items()}
         frames.append(pictures(grid.xyz(), values).assign(gene=str(names[i])))
     return paths, {"map_pictures": pd.concat(frames), "has_sd": first.sd_mg is not None,
-                   "apart_mm": _apart(samples, grid.xyz(some))}, len(grid)  # fmt: skip
+                   "apart_mm": _apart(samples, of_voxels(grid.xyz(some)))}, len(grid)  # fmt: skip
 
 
-def _apart(samples_n3: np.ndarray, asked_m3: np.ndarray) -> list[float]:
+def _apart(samples: Places, asked: Places) -> list[float]:
     """Median and 90th percentile of the distance to the nearest sample, mm, both hemispheres laid onto one."""
     from scipy.spatial import cKDTree
 
-    a, b = (np.column_stack([np.abs(xyz[:, 0]), xyz[:, 1:]]) for xyz in (samples_n3, asked_m3))
-    return [round(float(x), 1) for x in np.quantile(cKDTree(a).query(b)[0], (0.5, 0.9))]
+    return [round(float(x), 1) for x in np.quantile(cKDTree(samples.folded()).query(asked.folded())[0], (0.5, 0.9))]
 
 
-def _parcels(tell, atlas, info, names, samples: np.ndarray, folder: Path):
+def _parcels(tell, atlas, info, names, samples: Places, folder: Path):
     """Tables of every gene, written and returned; what the page shows of up to three."""
     from exval.data.ahba.atlas import Atlas
     from exval.tasks.field.pictures import pictures, telling
@@ -228,7 +229,7 @@ def _parcels(tell, atlas, info, names, samples: np.ndarray, folder: Path):
     centre_p3 = np.array([volume.position_v3[volume.parcel_v == p].mean(0) for p in range(len(volume.id_p))])
     spans = np.ptp(centre_p3, axis=0)
     if (spans > WHOLE).sum() >= 2:  # an atlas of the whole brain has to hold the samples
-        volume.check_space(samples)
+        volume.check_space(samples.xyz_n3)
     if (np.abs(centre_p3) > REACHES).any():
         raise InputError(f"{atlas} is not in MNI space: parcels lie outside of the brain; its affine may be that of "
                          "voxel indices")  # fmt: skip
@@ -258,7 +259,7 @@ def _parcels(tell, atlas, info, names, samples: np.ndarray, folder: Path):
         lists.append(pd.DataFrame({"gene": str(names[i]), "parcel": index.astype(str) if label is None else label.array,
                                    "mean": one["mean"], "sd": one.get("sd", np.nan)}))  # fmt: skip
     return table, {"map_pictures": pd.concat(frames), "map_parcels": pd.concat(lists), "has_sd": spread is not None,
-                   "apart_mm": _apart(samples, centre_p3)}  # fmt: skip
+                   "apart_mm": _apart(samples, of_voxels(centre_p3))}  # fmt: skip
 
 
 def _write_pictures(folder: Path, found: dict[str, Any]) -> None:

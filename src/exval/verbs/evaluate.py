@@ -114,12 +114,13 @@ def evaluate(
     from exval.data.source import open_source
     from exval.methods.resolve import configured, split_specs
 
+    folds = folds or (6 if task == "field" else 5)
     if task == "survival":
         from exval.verbs.survival import survival
 
         return survival(
             data, time=time, event=event, censored=censored, clinical=clinical, method=method, split_by=split_by,
-            genes=None if isinstance(genes, int) else genes, folds=folds or 5, repeats=repeats, seed=seed, out=out,
+            genes=None if isinstance(genes, int) else genes, folds=folds, repeats=repeats, seed=seed, out=out,
             force=force, layer=layer, unit=unit, species=species, orientation=orientation, device=device,
             threads=threads,
         )  # fmt: skip
@@ -127,10 +128,9 @@ def evaluate(
         from exval.verbs.fields import evaluate_field
 
         return evaluate_field(
-            data, method=method, split_by=split_by, genes=None if isinstance(genes, int) else genes, folds=folds or 6,
+            data, method=method, split_by=split_by, genes=None if isinstance(genes, int) else genes, folds=folds,
             repeats=repeats, seed=seed, unit=unit, out=out, force=force, threads=threads,
         )  # fmt: skip
-    folds = folds or 5
     if task not in DEFAULTS:
         raise InputError(f"no task is called {task!r}; there are: {', '.join([*DEFAULTS, 'survival', 'field'])}")
     if task == "annotate" and label is None:

@@ -10,7 +10,7 @@ from exval.report.figures import figure
 from exval.report.folder import Folder
 from exval.report.html import Html, details, name, table, tag
 from exval.report.section import Section
-from exval.tasks.field.words import TOLD
+from exval.tasks.field.words import LEAST_R2
 
 FEW, LISTED = 12, 300  # genes shown at once, and at all
 
@@ -56,7 +56,7 @@ def _borne_out(folder: Folder) -> Html | None:
         return None
     genes = genes.sort_values("r2_near", ascending=False, kind="stable")
     known, added = genes[genes.mm_near.notna()], genes[genes.mm_near.isna() & genes.r2_near.notna()]
-    text, poor = "", int((genes.r2_near < TOLD).sum())
+    text, poor = "", int((genes.r2_near < LEAST_R2).sum())
     if len(known):
         text += (
             f"R2 against the gene's mean where samples were held out of the fit, by position alone, with the nearest "
@@ -67,7 +67,9 @@ def _borne_out(folder: Folder) -> Html | None:
             f"Genes that were added ({', '.join(added.gene.astype(str)[:10])}): each of their samples told by the "
             "others, wherever these lie. "
         )
-    text += f"Hardly told (R2 below {TOLD} near to samples), so that the map is noise: {poor} of {len(genes)} genes."
+    text += (
+        f"Hardly told (R2 below {LEAST_R2} near to samples), so that the map is noise: {poor} of {len(genes)} genes."
+    )
     rows = [[name(gene), numbers.score(a, 2), numbers.score(b, 2)]
             for gene, a, b in zip(genes.gene, genes.r2_near, genes.r2_far)]  # fmt: skip
     head, short = ["gene", "R2 near", "R2 far"], len(rows) <= FEW

@@ -24,7 +24,7 @@ def section(folder: Folder) -> Section | None:
         older = folder.table("inner_errors", "gene", "r2") is not None
         parts.append(tag("p", f"Extended: {config['extended']}."
                          + " Figures below are of the run before that." * older))  # fmt: skip
-    if (config.get("params") or {}).get("fold", True):
+    if config.get("mirrored"):
         parts.append(tag("p", "Left and right are taken as one: no difference between them is told.", cls="note"))
     if said:
         parts.append(table(["chosen on the samples", tag("th", "")], said, cls="full"))

@@ -11,6 +11,7 @@ from exval.report.figures import figure
 from exval.report.folder import Folder
 from exval.report.html import Html, details, join, name, table, tag
 from exval.report.section import Section
+from exval.tasks.field.words import LEAST_R2
 
 HEADS = {
     "r2": "R2", "pearson": "Pearson r", "pearson_within": "r within regions", "spearman": "Spearman r", "nll": "NLL",
@@ -118,7 +119,7 @@ def more(folder: Folder) -> Html | None:
     if genes is None:
         return None
     best = genes.groupby(["gene", "method", "arm"], observed=True).r2.mean().groupby("gene").max().sort_values()
-    rows = [[gene, numbers.score(value)] for gene, value in best[best < 0.05].head(100).items()]
+    rows = [[gene, numbers.score(value)] for gene, value in best[best < LEAST_R2].head(100).items()]
     if not rows:
         return None
-    return details(f"{len(rows)} genes that no field tells (R2 below 0.05)", table(["gene", "best R2"], rows))
+    return details(f"{len(rows)} genes that no field tells (R2 below {LEAST_R2})", table(["gene", "best R2"], rows))

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from exval.fields.base import Field
-from exval.fields.holdout import LEAST, by_donor
+from exval.fields.holdout import by_donor, empties
 from exval.fields.network import Siren
 from exval.fields.newgene import Extended
 from exval.fields.places import Places
 from exval.tasks.field.evaluation import ARMS
 
 EMPTIED = " (each with an area of the brain)"
-TOLD = 0.05  # R2 below which a gene is not told
+LEAST_R2 = 0.05  # R2 below which a gene is not told
 
 
 def in_words(field: Field, regions: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -125,7 +125,7 @@ def held_inside(places: Places) -> str:
     >>> held_inside(Places.of(np.arange(9.0).reshape(3, 3)))
     'parts of the samples'
     """
-    return ("donors" if by_donor(places) else "parts of the samples") + EMPTIED * (len(places) >= 2 * LEAST)
+    return ("donors" if by_donor(places) else "parts of the samples") + EMPTIED * empties(places)
 
 
 def verdict(field: Field, config: dict[str, Any], inner: pd.DataFrame) -> str:
